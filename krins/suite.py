@@ -1,0 +1,339 @@
+"""A suite: what to run, declared in YAML, checked before anything runs.
+
+`load_suite` reads a file into a frozen, typed `Suite`, or raises `SuiteError` naming file, line and remedy for
+everything that is wrong with it at once. `Suite.model_json_schema()` is the schema that editors complete from.
+
+Invariants: unknown and repeated keys are refused; paths are relative to the suite file; money is Decimal US dollars;
+a suite says nothing about workers, so the same suite and seed give the same result however it is run.
+Left out: whether tables, tasks and models exist (environments say so), and how a policy works (`krins.routing`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from krins.errors import SuiteError, boundary
+
+SUITE_VERSION = 1
+
+T = TypeVar("T")
+
+Scalar = str | bool | int | float
+Selection = dict[
+    str, Annotated[list[Scalar], BeforeValidator(lambda value: value if isinstance(value, list) else [value])]
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+
+class Reward(_Frozen):
+    """What a router maximises: quality * `quality` - cost in USD * `per_usd` - latency in seconds * `per_second`."""
+
+    quality: float = Field(1.0, ge=0, allow_inf_nan=False)
+    """Worth of a task solved in full."""
+    per_usd: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """What one US dollar takes off. 0.2 says that a solved task is worth 5 dollars."""
+    per_second: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """What one second of latency takes off. Reproducible from recordings only."""
+
+    floor: float | None = Field(None, allow_inf_nan=False)
+    """No reward is taken below this, so that one runaway attempt cannot outweigh everything else."""
+
+    @property
+    def is_quality_alone(self) -> bool:
+        return self.quality == 1.0 and self.per_usd == 0.0 and self.per_second == 0.0
+
+
+class _Router(_Frozen):
+    name: str | None = Field(None, min_length=1)
+    """Label in tables; by default made from the policy and its parameters."""
+
+    @property
+    def label(self) -> str:
+        return self.name or self._default_label()
+
+    def _default_label(self) -> str:
+        policy: str = getattr(self, "policy")  # noqa: B009 - every member of the union below has one
+        given = {key: getattr(self, key) for key in sorted(self.model_fields_set - {"policy", "name"})}
+        return policy + (f"({', '.join(f'{key}={value}' for key, value in given.items())})" if given else "")
+
+
+class EpsilonGreedyRouter(_Router):
+    policy: Literal["epsilon-greedy"] = "epsilon-greedy"
+    epsilon: float = Field(0.1, ge=0, le=1)
+    """Share of decisions that go to an arm drawn uniformly."""
+
+
+class DecayingEpsilonGreedyRouter(_Router):
+    policy: Literal["epsilon-greedy-decaying"] = "epsilon-greedy-decaying"
+    scale: float = Field(5.0, gt=0, allow_inf_nan=False)
+    """epsilon = min(1, scale * arms / decisions so far)."""
+
+
+class Ucb1Router(_Router):
+    policy: Literal["ucb1"] = "ucb1"
+    reward_range: tuple[float, float] = (0.0, 1.0)
+    """Least and greatest reward possible; the bound holds for rewards in this range."""
+
+
+class ThompsonRouter(_Router):
+    policy: Literal["thompson"] = "thompson"
+    likelihood: Literal["auto", "bernoulli", "normal"] = "auto"
+    """`bernoulli` (Beta posterior) for rewards 0 and 1, `normal` (Normal-inverse-gamma) for real ones; `auto` takes
+    bernoulli where the reward is quality alone and every recorded quality is 0 or 1, or answers are judged pass/fail."""
+
+
+class FixedRouter(_Router):
+    policy: Literal["fixed"] = "fixed"
+    model: str
+    """The model that gets every task."""
+
+    def _default_label(self) -> str:
+        return f"fixed:{self.model}"
+
+
+class RandomRouter(_Router):
+    policy: Literal["random"] = "random"
+
+
+RouterSpec = (
+    EpsilonGreedyRouter | DecayingEpsilonGreedyRouter | Ucb1Router | ThompsonRouter | FixedRouter | RandomRouter
+)
+
+
+def _expand_router(value: Any) -> Any:
+    """`thompson` stands for {policy: thompson}, `fixed:MODEL` for {policy: fixed, model: MODEL}."""
+    if not isinstance(value, str):
+        return value
+    policy, _, model = value.partition(":")
+    return {"policy": policy, "model": model} if model else {"policy": policy}
+
+
+RouterEntry = Annotated[
+    Annotated[RouterSpec, Field(discriminator="policy")],
+    BeforeValidator(_expand_router, json_schema_input_type=str | RouterSpec),
+]
+
+
+class RecordedEnvironment(_Frozen):
+    """Outcomes come from a table: one row is one model's answer to one task."""
+
+    kind: Literal["recorded"]
+    table: Path | None = None
+    """Parquet or CSV file; `--table` on the command line takes precedence."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Where the table calls a column otherwise: our name to its name, for instance {quality: score}."""
+    include: Selection = Field(default_factory=dict)
+    """Rows to keep: a column of the table to the value or values allowed."""
+    exclude: Selection = Field(default_factory=dict)
+    """Rows to leave out: a column of the table to a value or values."""
+    missing: Literal["refuse", "drop_task", "fail"] = "refuse"
+    """A task that some model has no outcome for: refuse to run, drop the task, or count the missing outcome as a
+    failure at the model's mean known cost. Under the last two a known outcome without a cost takes that mean too."""
+
+
+class LiveModel(_Frozen):
+    """A model behind any server that speaks OpenAI's chat completions."""
+
+    name: str = Field(min_length=1)
+    base_url: str
+    """For instance http://127.0.0.1:8080/v1."""
+    model: str | None = None
+    """What the server calls it; `name` if left out."""
+    api_key_env: str | None = None
+    """Environment variable that holds the key; none is sent if left out."""
+    usd_per_million_input_tokens: Decimal = Field(ge=0, allow_inf_nan=False)
+    usd_per_million_output_tokens: Decimal = Field(ge=0, allow_inf_nan=False)
+    temperature: float = Field(0.0, ge=0, le=2)
+    max_output_tokens: int = Field(1024, ge=1)
+    timeout_seconds: float = Field(600.0, gt=0, allow_inf_nan=False)
+
+
+class SandboxLimits(_Frozen):
+    """What a candidate solution may use while its hidden tests run."""
+
+    wall_seconds: float = Field(10.0, gt=0, le=3600)
+    memory_mib: int = Field(512, ge=64)
+    processes: int = Field(16, ge=4)
+
+
+class LiveEnvironment(_Frozen):
+    """Outcomes are made now: models answer tasks, hidden tests judge the code."""
+
+    kind: Literal["live"]
+    tasks: Path
+    """Folder with one folder a task."""
+    models: list[LiveModel] = Field(min_length=1)
+    include: Selection = Field(default_factory=dict)
+    """Tasks to keep: task_id, category, difficulty or language to the value or values allowed."""
+    exclude: Selection = Field(default_factory=dict)
+    samples: int = Field(1, ge=1)
+    """Answers that `krins-eval record` asks of each model for each task."""
+    max_concurrency: int = Field(8, ge=1)
+    """Attempts in flight at once, over all models."""
+    limits: SandboxLimits = SandboxLimits()
+
+    @field_validator("models")
+    @classmethod
+    def _names_differ(cls, models: list[LiveModel]) -> list[LiveModel]:
+        return _require_distinct(models, "models", [model.name for model in models])
+
+
+class Suite(_Frozen):
+    """What to run: an environment, what counts as reward, and the routers to compare."""
+
+    version: Literal[1] = 1
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.\- ]+$")
+    description: str = ""
+    seed: int = Field(0, ge=0)
+    replications: int | None = Field(None, ge=1, le=1_000_000)
+    """Independent repetitions, each with its own order of tasks; 100 for recorded suites and 1 for live ones."""
+    passes: int = Field(1, ge=1)
+    """How many times each task comes up in a replication; answers are drawn again from the recorded samples."""
+    round_size: int | None = Field(None, ge=1)
+    """Tasks decided before their rewards are learnt; 1 for recorded suites and 4 for live ones."""
+    environment: RecordedEnvironment | LiveEnvironment = Field(discriminator="kind")
+    reward: Reward = Reward()
+    non_inferiority_margin: float = Field(0.02, ge=0, le=1)
+    """A lower cost is called a saving only where quality is at most this much below the best single model's."""
+    routers: list[RouterEntry] = Field(min_length=1)
+
+    @field_validator("routers")
+    @classmethod
+    def _labels_differ(cls, routers: list[RouterSpec]) -> list[RouterSpec]:
+        return _require_distinct(routers, "routers", [router.label for router in routers])
+
+    @model_validator(mode="after")
+    def _latency_is_recorded(self) -> Suite:
+        if isinstance(self.environment, LiveEnvironment) and self.reward.per_second:
+            raise ValueError("latency in the reward is reproducible from recordings only: record first, then run that")
+        return self
+
+    @property
+    def n_replications(self) -> int:
+        return self.replications or (100 if isinstance(self.environment, RecordedEnvironment) else 1)
+
+    @property
+    def n_decisions_a_round(self) -> int:
+        return self.round_size or (1 if isinstance(self.environment, RecordedEnvironment) else 4)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything in the suite that decides its result."""
+        content = self.model_dump(mode="json", exclude={"description"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _require_distinct(items: list[T], what: str, names: Sequence[str]) -> list[T]:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"two {what} have the name {', '.join(repeated)}: give each a `name` of its own")
+    return items
+
+
+def load_suite(path: Path) -> Suite:
+    """Read and check a suite file; relative paths in it are resolved against its folder.
+
+    Raises:
+        SuiteError: the file cannot be read, is no YAML, or does not describe a suite.
+    """
+    with boundary(SuiteError, f"cannot read the suite {path}", "give the path of a suite file", catch=OSError):
+        text = path.read_text(encoding="utf-8", errors="strict") if path.exists() else _missing(path)
+    return parse_suite(text, path)
+
+
+def _missing(path: Path) -> str:
+    near = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+    raise SuiteError(
+        f"{path}: no such suite file", f"suites in that folder: {', '.join(near)}" if near else "check the path"
+    )
+
+
+def parse_suite(text: str, path: Path) -> Suite:
+    """As `load_suite`, from text that was read (or journalled) before."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as failure:
+        mark = getattr(failure, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise SuiteError(
+            f"{where}: not YAML: {getattr(failure, 'problem', failure)}", "mend the syntax there"
+        ) from None
+    if root is None or not isinstance(content, dict):
+        raise SuiteError(
+            f"{path}:1: a suite is a mapping of keys to values, this file holds {type(content).__name__}",
+            "start from a file in evals/ or complete one from `krins-eval schema`",
+        )
+    problems = [f"{path}:{line}: the key {key!r} is given twice" for line, key in _repeated_keys(root)]
+    version = content.get("version", SUITE_VERSION)
+    if isinstance(version, int) and version > SUITE_VERSION:
+        raise SuiteError(
+            f"{path}: the suite is of version {version}, this krins reads up to {SUITE_VERSION}", "upgrade krins"
+        )
+    try:
+        suite = Suite.model_validate(content)
+    except ValidationError as failure:
+        problems += [_describe(error, root, path) for error in failure.errors(include_url=False)]
+    if problems:
+        raise SuiteError("\n".join(problems), "mend these lines; `krins-eval schema` prints what a suite may hold")
+    return _resolve_paths(suite, path.parent)
+
+
+def _resolve_paths(suite: Suite, folder: Path) -> Suite:
+    environment = suite.environment
+    if isinstance(environment, RecordedEnvironment):
+        table = environment.table and folder / environment.table
+        return suite.model_copy(update={"environment": environment.model_copy(update={"table": table})})
+    tasks = folder / environment.tasks
+    return suite.model_copy(update={"environment": environment.model_copy(update={"tasks": tasks})})
+
+
+def _repeated_keys(node: yaml.Node) -> Iterator[tuple[int, str]]:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield key.start_mark.line + 1, key.value
+            seen.add(key.value)
+            yield from _repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated_keys(item)
+
+
+def _describe(error: Any, root: yaml.Node, path: Path) -> str:
+    """One validation error as `file:line: key: what is wrong`."""
+    node, names = root, []
+    for part in error["loc"]:
+        child = _child(node, part)
+        if child is not None:
+            node = child
+            names.append(str(part))
+    key = ".".join(names)
+    if error["type"] in {"extra_forbidden", "missing"}:
+        leaf = str(error["loc"][-1])
+        key = key if error["type"] == "extra_forbidden" else ".".join([*names, leaf])
+        message = "unknown key" if error["type"] == "extra_forbidden" else "this key is required"
+    else:
+        message = error["msg"].removeprefix("Value error, ")
+    return f"{path}:{node.start_mark.line + 1}: {key + ': ' if key else ''}{message}"
+
+
+def _child(node: yaml.Node, part: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == str(part)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        item: yaml.Node = node.value[part]
+        return item
+    return None
