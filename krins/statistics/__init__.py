@@ -1,0 +1,1 @@
+"""Pure numbers: intervals over clustered tasks, and the cost-quality hull."""
