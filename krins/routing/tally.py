@@ -1,0 +1,132 @@
+"""The tally: how often each arm was rewarded and with how much, and which arm leads by an index.
+
+Invariants: every function is pure; counts are whole numbers kept as floats, so that dividing by them converts
+nothing; an arm without any reward is never divided by and never leads by its index. Rewards may come back in any
+order within a round: the tally is the same (to the last bit while the sums are exact, as for rewards of 0 and 1).
+Left out: how an index is made (`epsilon_greedy`, `ucb`) and posteriors (`thompson`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from krins.interfaces import BoolArray, FloatArray, IntArray
+
+
+class Tally(NamedTuple):
+    """What each arm has brought so far."""
+
+    counts: FloatArray
+    """Shape (n_replications, n_arms): rewards learnt."""
+    sums: FloatArray
+    """Shape (n_replications, n_arms): their sum."""
+
+
+class Lesson(NamedTuple):
+    """The rewards that are there to be learnt from, replications without one left out."""
+
+    rows: IntArray
+    """Shape (n_observed,): replications."""
+    arms: IntArray
+    """Shape (n_observed,)."""
+    rewards: FloatArray
+    """Shape (n_observed,), finite."""
+
+
+class Lead(NamedTuple):
+    """The arm that stands first in each replication."""
+
+    arms: IntArray
+    """Shape (n_replications,)."""
+    forced: BoolArray | None
+    """Shape (n_replications,): the arm leads because it was never tried. None where no replication has such an arm."""
+
+
+def state_shape(n_arms: int, n_replications: int) -> tuple[int, int]:
+    """Shape (n_replications, n_arms) of a state array.
+
+    Raises:
+        ValueError: there is no arm or no replication.
+    """
+    if n_arms < 1 or n_replications < 1:
+        raise ValueError(f"a policy needs at least 1 arm and 1 replication, got {n_arms} and {n_replications}")
+    return n_replications, n_arms
+
+
+def empty_tally(n_arms: int, n_replications: int) -> Tally:
+    shape = state_shape(n_arms, n_replications)
+    return Tally(np.zeros(shape), np.zeros(shape))
+
+
+def lesson(arms: IntArray, rewards: FloatArray, observed: BoolArray | None) -> Lesson:
+    """What can be learnt from one reward in each replication; all arguments have shape (n_replications,).
+
+    Raises:
+        ValueError: an observed reward is NaN or infinite.
+    """
+    if observed is None:
+        rows = np.arange(arms.size)
+    else:
+        rows = np.flatnonzero(observed)
+        arms, rewards = arms[rows], rewards[rows]
+    if not np.isfinite(rewards).all():
+        raise ValueError("a reward is NaN or infinite; pass observed=False for a replication without a reward")
+    return Lesson(rows, arms, rewards)
+
+
+def add_rewards(tally: Tally, arms: IntArray, rewards: FloatArray, observed: BoolArray | None) -> Tally:
+    """A new tally with one more reward in each observed replication.
+
+    Raises:
+        ValueError: an observed reward is NaN or infinite.
+    """
+    rows, arms, rewards = lesson(arms, rewards, observed)
+    counts, sums = tally.counts.copy(), tally.sums.copy()
+    counts[rows, arms] += 1.0
+    sums[rows, arms] += rewards
+    return Tally(counts, sums)
+
+
+def rewards_learnt(tally: Tally) -> FloatArray:
+    """Shape (n_replications,): rewards learnt over all arms, the `t` of the papers."""
+    # A product with ones takes a seventh of the time of sum(axis=1) for few arms, and is as exact on whole numbers.
+    return tally.counts @ np.ones(tally.counts.shape[1])
+
+
+def mean_rewards(tally: Tally) -> FloatArray:
+    """Shape (n_replications, n_arms): mean reward of each arm, 0 for an arm without one."""
+    means: FloatArray = tally.sums / np.maximum(tally.counts, 1.0)
+    return means
+
+
+def leading_arms(index: FloatArray, tally: Tally, pending: IntArray) -> Lead:
+    """The arm with the largest index, once every arm has been tried.
+
+    In each replication: the first arm with neither a reward nor a pending choice, if there is one (so that the first
+    round spreads over the arms); else the largest index among the arms that have a reward; and where all rewards are
+    still out, the arm with the fewest pending choices. Ties go to the lowest index.
+
+    Args:
+        index: shape (n_replications, n_arms), finite.
+        tally: what was learnt.
+        pending: shape (n_replications, n_arms), choices whose rewards are not back yet.
+    """
+    if tally.counts.all():
+        return Lead(index.argmax(axis=1), None)
+    untried = tally.counts + pending == 0
+    forced = untried.any(axis=1)
+    rewarded = tally.counts > 0
+    score = np.where(rewarded, index, -np.inf)
+    score[forced] = untried[forced]
+    waiting = ~(forced | rewarded.any(axis=1))
+    score[waiting] = -pending[waiting]
+    return Lead(score.argmax(axis=1), forced)
+
+
+def one_hot(arms: IntArray, n_arms: int) -> FloatArray:
+    """Shape (n_replications, n_arms): propensities of a choice without chance."""
+    certain = np.zeros((arms.size, n_arms))
+    certain[np.arange(arms.size), arms] = 1.0
+    return certain
