@@ -1,0 +1,1 @@
+"""Recorded outcomes: a table read, checked, and offered behind the environment seam."""

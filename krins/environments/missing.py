@@ -1,0 +1,75 @@
+"""What a missing outcome counts as: the policy that a recorded suite declares.
+
+`refuse` stops and says how many are missing; `drop_task` leaves out every task that some model has no outcome for;
+`fail` counts a missing outcome as a failure at the model's mean known cost. Under the last two a known outcome
+without a cost takes that mean too. Invariants: means are taken over all known costs, before any task is dropped; what
+is filled in or dropped is counted; where no cost is known at all, costs stay unknown. Left out: imputing quality.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from krins.environments.table import Imputation, OutcomeTable
+from krins.errors import TableError
+from krins.interfaces import BoolArray, FloatArray
+
+
+def apply_missing(table: OutcomeTable, policy: str, where: str) -> OutcomeTable:
+    """`table` with every cell filled or every incomplete task dropped; `where` names the table in errors.
+
+    Raises:
+        TableError: the policy is `refuse` and something is missing, no task is left, or a model has no known cost.
+    """
+    missing = table.counts == 0
+    known = ~np.isnan(table.quality)
+    knows_costs = not np.isnan(table.cost_usd).all()
+    n_costs = int((known & np.isnan(table.cost_usd)).sum()) if knows_costs else 0
+    if policy == "refuse" and (missing.any() or n_costs):
+        raise TableError(
+            f"{where}: {int(missing.sum())} of {missing.size} (task, model) cells have no outcome, in "
+            f"{int(missing.any(axis=1).sum())} of {len(table.tasks)} tasks, and {n_costs} known outcomes have no cost",
+            "say in the suite what they count as: `missing: drop_task` or `missing: fail`",
+        )
+    mean_costs = _mean_costs(table, where) if knows_costs else np.full(len(table.arms), np.nan)
+    counted = Imputation(int(missing.sum()), n_costs)
+    if policy == "drop_task" and missing.any():
+        counted = replace(counted, missing_outcomes=0, dropped_tasks=int(missing.any(axis=1).sum()))
+        table = _keep_tasks(table, ~missing.any(axis=1), where)
+    return replace(_fill(table, mean_costs), imputation=counted)
+
+
+def _fill(table: OutcomeTable, mean_costs: FloatArray) -> OutcomeTable:
+    missing = table.counts == 0
+    quality = table.quality.copy()
+    quality[..., 0][missing] = 0.0
+    fill_cost = np.isnan(table.cost_usd) & ~np.isnan(quality)
+    cost = np.where(fill_cost, mean_costs[None, :, None], table.cost_usd)
+    return replace(table, quality=quality, cost_usd=cost, counts=np.where(missing, 1, table.counts))
+
+
+def _mean_costs(table: OutcomeTable, where: str) -> FloatArray:
+    """Mean known cost of each arm, shape (n_arms,)."""
+    known = ~np.isnan(table.cost_usd)
+    n_known = known.sum(axis=(0, 2))
+    without = [arm.name for arm, n in zip(table.arms, n_known, strict=True) if n == 0]
+    if without:
+        raise TableError(
+            f"{where}: no cost is known for {', '.join(without)}, though there is for other models",
+            "exclude these models, or give all of them costs",
+        )
+    means: FloatArray = np.where(known, table.cost_usd, 0.0).sum(axis=(0, 2)) / n_known
+    return means
+
+
+def _keep_tasks(table: OutcomeTable, keep: BoolArray, where: str) -> OutcomeTable:
+    if not keep.any():
+        raise TableError(
+            f"{where}: every task lacks an outcome of some model, so `drop_task` leaves none",
+            "exclude the models with the most gaps, or take `missing: fail`",
+        )
+    arrays = ("quality", "cost_usd", "input_tokens", "output_tokens", "latency_seconds", "failure", "counts")
+    tasks = tuple(task for task, kept in zip(table.tasks, keep, strict=True) if kept)
+    return replace(table, tasks=tasks, **{name: getattr(table, name)[keep] for name in arrays})

@@ -1,0 +1,108 @@
+"""Outcomes as arrays: what every arm did on every task, each as often as it was tried.
+
+Invariants: the samples of a cell stand first (`counts` says how many); beyond them, and where a value is unknown,
+stands NaN. Quality lies in [0, 1], costs are US dollars. Arrays are never written to after the table is made.
+Left out: reading files (`krins.environments.reading`) and any statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from krins.domain import Arm, FailureKind, Outcome, Task
+from krins.errors import TableError
+from krins.interfaces import FloatArray, IntArray
+from krins.suite import Reward
+
+FAILURES: tuple[FailureKind | None, ...] = (None, FailureKind.MODEL, FailureKind.INFRASTRUCTURE)
+"""What the codes in `OutcomeTable.failure` stand for."""
+
+
+@dataclass(frozen=True)
+class Imputation:
+    """What was filled in or dropped when a table was read."""
+
+    missing_outcomes: int = 0
+    """(task, model) cells without an outcome."""
+    missing_costs: int = 0
+    """Known outcomes without a cost, given the model's mean known cost."""
+    dropped_tasks: int = 0
+
+
+@dataclass(frozen=True)
+class OutcomeTable:
+    """All arrays have shape (n_tasks, n_arms, n_samples)."""
+
+    tasks: Sequence[Task]
+    arms: Sequence[Arm]
+    quality: FloatArray
+    cost_usd: FloatArray
+    """NaN throughout where the source knows no costs at all."""
+    input_tokens: FloatArray
+    output_tokens: FloatArray
+    latency_seconds: FloatArray
+    failure: NDArray[np.int8]
+    """Index into `FAILURES`."""
+    counts: IntArray
+    """Shape (n_tasks, n_arms): samples of each cell."""
+    imputation: Imputation = field(default_factory=Imputation)
+    sha256: str | None = None
+    """Of the file that the table was read from."""
+
+    @property
+    def tokens(self) -> FloatArray:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+    def rewards(self, reward: Reward) -> FloatArray:
+        """Reward of every sample, shape (n_tasks, n_arms, n_samples).
+
+        Raises:
+            TableError: the reward charges for something that the table does not know.
+        """
+        total: FloatArray = reward.quality * self.quality
+        for weight, values, what in (
+            (reward.per_usd, self.cost_usd, "cost_usd"),
+            (reward.per_second, self.latency_seconds, "latency_s"),
+        ):
+            if weight:
+                if np.isnan(values[~np.isnan(self.quality)]).any():
+                    raise TableError(
+                        f"the suite's reward depends on {what}, which this table does not know for every outcome",
+                        "take that term out of the suite's `reward`, or use a table that knows it",
+                    )
+                total = total - weight * values
+        return total if reward.floor is None else np.maximum(total, reward.floor)
+
+
+def mean_over_samples(values: FloatArray) -> FloatArray:
+    """Mean of each cell over its samples, shape (n_tasks, n_arms); NaN where a cell has none or one is unknown."""
+    known = ~np.isnan(values)
+    counts = known.sum(axis=2)
+    with np.errstate(invalid="ignore"):
+        means: FloatArray = np.where(known, values, 0.0).sum(axis=2) / np.where(counts > 0, counts, np.nan)
+    return means
+
+
+def table_from_outcomes(tasks: Sequence[Task], arms: Sequence[Arm], outcomes: Iterable[Outcome]) -> OutcomeTable:
+    """A table of live outcomes, indexed by their sample numbers; cells that were never tried are NaN."""
+    rows = list(outcomes)
+    task_index = {task.task_id: i for i, task in enumerate(tasks)}
+    arm_index = {arm.name: i for i, arm in enumerate(arms)}
+    shape = (len(tasks), len(arms), 1 + max((row.sample for row in rows), default=0))
+    quality, cost, inputs, outputs, latency = (np.full(shape, np.nan) for _ in range(5))
+    failure = np.zeros(shape, np.int8)
+    for row in rows:
+        cell = task_index[row.task_id], arm_index[row.arm], row.sample
+        quality[cell] = row.quality
+        cost[cell] = np.nan if row.cost_usd is None else float(row.cost_usd)
+        latency[cell] = np.nan if row.latency_seconds is None else row.latency_seconds
+        if row.usage is not None:
+            inputs[cell], outputs[cell] = row.usage.input_tokens, row.usage.output_tokens
+        failure[cell] = FAILURES.index(row.failure.kind if row.failure else None)
+    counts = (~np.isnan(quality)).sum(axis=2)
+    return OutcomeTable(tuple(tasks), tuple(arms), quality, cost, inputs, outputs, latency, failure, counts)

@@ -1,0 +1,1 @@
+"""Who answers a prompt: one file a kind of provider."""

@@ -1,0 +1,1 @@
+"""The way of one task: a model proposes, hidden tests judge. The coordinator is the live environment."""
