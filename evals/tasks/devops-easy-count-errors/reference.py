@@ -1,0 +1,2 @@
+def count_errors(lines):
+    return sum(line.startswith("ERROR") for line in lines)

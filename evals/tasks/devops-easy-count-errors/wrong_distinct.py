@@ -1,0 +1,3 @@
+# Wrong: counts equal lines once.
+def count_errors(lines):
+    return len({line for line in lines if line.startswith("ERROR")})

@@ -1,0 +1,2 @@
+def to_px(size):
+    return f"{size}px"

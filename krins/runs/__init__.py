@@ -1,0 +1,1 @@
+"""Running suites: plan, streams, Ray actors, journal, history and tracking."""

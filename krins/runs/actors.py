@@ -1,0 +1,132 @@
+"""Ray actors: thin shells around the plain classes that do the work, and when to start them.
+
+Invariants: an actor adds nothing to what its class does in this process, so results are the same with and without
+Ray; an actor that dies is restarted and its work done again; Ray is stopped only by whoever started it. Ray's usage
+statistics stay off unless the user turned them on. Left out: Ray Serve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from krins.domain import Outcome
+from krins.errors import WorkerFault, boundary
+from krins.runs.plan import Stream
+from krins.runs.records import Cell
+from krins.runs.recorded_run import StreamPlayer
+from krins.runs.streams import Trajectory
+from krins.runs.worker import LiveWorker
+from krins.suite import LiveEnvironment
+
+START_SECONDS = 15.0
+"""About what starting Ray costs; work that takes less is done in this process."""
+_RESTARTS = 3
+_RESTART_WAITS_SECONDS = (1, 2, 4, 8, 16, 32)
+_REMEDY = "start again with --resume, perhaps with --workers 0; the journal has kept everything so far"
+
+
+def available_workers() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def ray_session(address: str | None, workers: int) -> Iterator[None]:
+    """Use the Ray that this process is connected to, else join `address`, else start one on this machine.
+
+    Raises:
+        WorkerFault: Ray cannot be started or joined.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    with boundary(WorkerFault, f"cannot use Ray{f' at {address}' if address else ''}", _REMEDY):
+        if address:
+            ray.init(address=address, log_to_driver=False, runtime_env={"py_modules": [str(Path(__file__).parents[1])]})
+        else:
+            ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="error")
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def play_on_actors(player: StreamPlayer, streams: Iterable[Stream], workers: int) -> Iterator[Trajectory]:
+    """Play streams on `workers` actors; trajectories come as they are finished, in any order."""
+    import ray
+
+    actor_class: Any = ray.remote(StreamPlayer)
+    options = {"num_cpus": 1, "max_restarts": _RESTARTS, "max_task_retries": _RESTARTS}
+    shared = ray.put(player.table)
+    idle = [actor_class.options(**options).remote(player.plan, shared) for _ in range(workers)]
+    waiting = list(streams)
+    busy: dict[Any, Any] = {}
+    with boundary(WorkerFault, "a Ray worker died and could not be replaced", _REMEDY, catch=ray.exceptions.RayError):
+        while waiting or busy:
+            while idle and waiting:
+                actor = idle.pop()
+                busy[actor.play.remote(waiting.pop(0))] = actor
+            [done], _ = ray.wait(list(busy))
+            idle.append(busy.pop(done))
+            yield ray.get(done)
+
+
+def play_where_it_pays(player: StreamPlayer, streams: Iterable[Stream]) -> Iterator[Trajectory]:
+    """Play in this process, until what has been played shows that the rest would gain more than starting Ray costs."""
+    waiting, workers = list(streams), available_workers()
+    started = time.monotonic()
+    for n_played, stream in enumerate(waiting, start=1):
+        yield player.play(stream)
+        here_seconds = (time.monotonic() - started) / n_played * (len(waiting) - n_played)
+        if here_seconds * (1 - 1 / workers) > START_SECONDS:
+            with ray_session(None, workers):
+                yield from play_on_actors(player, waiting[n_played:], workers)
+            return
+
+
+class LiveActors:
+    """Live workers as async actors. Implements the `Attempt` of `krins.runs.live`."""
+
+    def __init__(self, environment: LiveEnvironment, allow_unsafe: bool, workers: int) -> None:
+        import ray
+
+        per_actor = -(-environment.max_concurrency // workers)
+        # Attempts wait for servers and sandboxes, not for this actor's interpreter, so actors claim no core.
+        options = {"num_cpus": 0, "max_restarts": -1, "max_concurrency": per_actor}
+        actor_class: Any = ray.remote(LiveWorker)
+        self._actors = [actor_class.options(**options).remote(environment, allow_unsafe) for _ in range(workers)]
+        self._next = 0
+        self.lost: set[Cell] = set()
+        """Attempts whose worker died with them: made again, so perhaps paid for twice."""
+
+    async def attempt(self, cell: Cell) -> Outcome:
+        """Attempt on the next actor in turn, again if it dies.
+
+        Raises:
+            WorkerFault: actors died under this attempt several times.
+        """
+        import ray
+
+        self._next = (self._next + 1) % len(self._actors)
+        actor = self._actors[self._next]
+        for wait_seconds in _RESTART_WAITS_SECONDS:
+            try:
+                outcome: Outcome = await actor.attempt.remote(cell)
+            except ray.exceptions.RayTaskError as failure:
+                raise failure.cause from None
+            except ray.exceptions.RayActorError:
+                self.lost.add(cell)
+                await asyncio.sleep(wait_seconds)  # its successor takes some seconds to start
+            else:
+                return outcome
+        raise WorkerFault(f"Ray workers died {len(_RESTART_WAITS_SECONDS)} times while attempting {cell}", _REMEDY)

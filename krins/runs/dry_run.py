@@ -1,0 +1,58 @@
+"""Say what a suite would do, having checked all that can be checked without doing it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from krins.runs.environments import LiveSetting, RecordedSetting, prepare
+from krins.runs.run import customise
+from krins.suite import LiveEnvironment, Suite, load_suite
+
+
+def describe_plan(
+    suite_path: Path, table: Path | None, seed: int | None, replications: int | None, allow_unsafe: bool
+) -> str:
+    """What `krins-eval run` would do with these arguments.
+
+    Raises:
+        UserError: whatever would stop the run before it begins.
+    """
+    suite = customise(load_suite(suite_path), table, seed, replications)
+    setting = prepare(suite, allow_unsafe)
+    plan = setting.plan
+    lines = [
+        f"suite {suite.name}, seed {suite.seed}, fingerprint {suite.fingerprint[:16]}",
+        f"{plan.n_tasks} tasks x {suite.passes} passes x {suite.n_replications} replications x {len(suite.routers)} "
+        f"routers = {plan.n_decisions:,} decisions, in rounds of {suite.n_decisions_a_round}",
+        "routers: " + ", ".join(router.label for router in suite.routers),
+        *(_live_lines(setting, suite) if isinstance(setting, LiveSetting) else _recorded_lines(setting)),
+        "nothing was run",
+    ]
+    return "\n".join(lines)
+
+
+def _recorded_lines(setting: RecordedSetting) -> list[str]:
+    table = setting.table
+    filled = table.imputation
+    return [
+        f"recorded outcomes of {len(table.arms)} models, SHA-256 {(table.sha256 or '')[:16]}",
+        f"{filled.missing_outcomes} missing outcomes and {filled.missing_costs} missing costs would be filled in, "
+        f"{filled.dropped_tasks} tasks dropped",
+    ]
+
+
+def _live_lines(setting: LiveSetting, suite: Suite) -> list[str]:
+    environment = suite.environment
+    assert isinstance(environment, LiveEnvironment)
+    per_model = setting.plan.n_steps * suite.n_replications
+    answers = per_model * len(environment.models)
+    output_usd = sum(
+        (per_model * model.max_output_tokens * model.usd_per_million_output_tokens for model in environment.models),
+        Decimal(0),
+    ) / Decimal(1_000_000)
+    return [
+        "models: " + ", ".join(f"{model.name} at {model.base_url}" for model in environment.models),
+        f"at most {answers:,} answers (each is asked once, however many routers want it), whose output would cost at "
+        f"most ${output_usd:f}; what prompts cost comes on top",
+    ]

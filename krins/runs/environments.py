@@ -1,0 +1,77 @@
+"""From a suite to an environment that is known to work: what is wrong is said before a run begins.
+
+Left out: reaching model servers, which is the first thing that a live run does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from krins.environments.reading import read_table
+from krins.environments.table import OutcomeTable
+from krins.errors import SuiteError
+from krins.routing.build import build_policy
+from krins.runs.plan import Plan
+from krins.runs.recorded_run import StreamPlayer
+from krins.runs.worker import LiveWorker
+from krins.suite import RecordedEnvironment, Suite, Ucb1Router
+
+
+@dataclass(frozen=True)
+class RecordedSetting:
+    player: StreamPlayer
+
+    @property
+    def plan(self) -> Plan:
+        return self.player.plan
+
+    @property
+    def table(self) -> OutcomeTable:
+        return self.player.table
+
+
+@dataclass(frozen=True)
+class LiveSetting:
+    plan: Plan
+    worker: LiveWorker
+    allow_unsafe: bool
+
+
+def prepare(suite: Suite, allow_unsafe: bool) -> RecordedSetting | LiveSetting:
+    """Read the table or the tasks, and check that every router fits.
+
+    Raises:
+        TableError, TaskError, SandboxMissing: the environment cannot be had.
+        SuiteError: a router does not fit the environment or the reward.
+    """
+    environment = suite.environment
+    if isinstance(environment, RecordedEnvironment):
+        return recorded_setting(suite, read_table(environment))
+    worker = LiveWorker(environment, allow_unsafe)
+    plan = Plan(suite, len(worker.tasks), len(worker.arms))
+    _check_routers(suite, [arm.name for arm in worker.arms], suite.reward.is_quality_alone)
+    return LiveSetting(plan, worker, allow_unsafe)
+
+
+def recorded_setting(suite: Suite, table: OutcomeTable) -> RecordedSetting:
+    player = StreamPlayer(Plan(suite, len(table.tasks), len(table.arms)), table)
+    _check_routers(suite, [arm.name for arm in table.arms], player.is_binary)
+    _check_reward_range(suite, float(np.nanmin(player.rewards)), float(np.nanmax(player.rewards)))
+    return RecordedSetting(player)
+
+
+def _check_routers(suite: Suite, arm_names: list[str], is_binary: bool) -> None:
+    for router in suite.routers:
+        build_policy(router, arm_names, is_binary)
+
+
+def _check_reward_range(suite: Suite, low: float, high: float) -> None:
+    for router in suite.routers:
+        if isinstance(router, Ucb1Router) and not router.reward_range[0] <= low <= high <= router.reward_range[1]:
+            raise SuiteError(
+                f"router {router.label}: rewards of this suite lie in [{low:g}, {high:g}], outside its reward_range "
+                f"{list(router.reward_range)}, in which UCB1's bound holds",
+                f"give the router `reward_range: [{np.floor(low * 10) / 10:g}, {np.ceil(high * 10) / 10:g}]`",
+            )

@@ -1,0 +1,119 @@
+"""Ask the live environment for outcomes: each cell once, many at a time, each durable before it counts.
+
+Invariants: a cell that several routers want is attempted and paid for once; what is about to be paid is journalled
+before it is dispatched, and an outcome is journalled before anyone sees it, so a killed process loses at most the
+attempts that were in flight. A model that gives no answer three times running stops the run: a table full of failures
+helps nobody, and `--resume` tries those attempts again. Left out: which cells are wanted (routers, or a recording).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from decimal import Decimal
+
+from krins.domain import FailureKind, Outcome
+from krins.errors import ModelFault
+from krins.runs.journal import JournalWriter
+from krins.runs.progress import Progress
+from krins.runs.records import Cell, Dispatched, Observed, Record
+
+Attempt = Callable[[Cell], Awaitable[Outcome]]
+_MAX_CONSECUTIVE_FAULTS = 3
+
+
+class GroupCommit:
+    """Makes records durable; those that arrive while the disk is busy share its next sync."""
+
+    def __init__(self, journal: JournalWriter) -> None:
+        self._journal = journal
+        self._lock = asyncio.Lock()
+        self._appended = self._committed = 0
+
+    async def durable(self, records: Iterable[Record]) -> None:
+        for record in records:
+            self._journal.append(record.model_dump(mode="json"))
+            self._appended += 1
+        mine = self._appended
+        async with self._lock:
+            if self._committed < mine:
+                taken = self._appended
+                await asyncio.to_thread(self._journal.commit)
+                self._committed = taken
+
+
+class OutcomeSource:
+    """Outcomes by cell: known ones at once, others by attempting them."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        journal: GroupCommit,
+        known: Iterable[Outcome],
+        max_concurrency: int,
+        progress: Progress,
+    ) -> None:
+        self._attempt, self._journal, self._progress = attempt, journal, progress
+        self._slots = asyncio.Semaphore(max_concurrency)
+        self._futures: dict[Cell, asyncio.Task[Outcome]] = {}
+        self._faults: Counter[str] = Counter()
+        self.observed: dict[Cell, Outcome] = {}
+        self.billed_usd = Decimal(0)
+        """Paid for all that was observed, as far as servers told."""
+        for outcome in known:
+            if not _unanswered(outcome):
+                self._keep(outcome)
+
+    async def outcomes(self, cells: Sequence[Cell]) -> list[Outcome]:
+        """The outcomes of `cells`, in their order.
+
+        Raises:
+            ModelFault: a model gave no answer several times running.
+            StorageFault: the journal cannot be written.
+        """
+        wanted = [cell for cell in dict.fromkeys(cells) if cell not in self.observed and cell not in self._futures]
+        for cell in wanted:
+            self._futures[cell] = asyncio.create_task(self._obtain(cell))
+        pending = {cell: self._futures[cell] for cell in cells if cell not in self.observed}
+        await asyncio.gather(*pending.values())
+        return [self.observed[cell] for cell in cells]
+
+    async def _obtain(self, cell: Cell) -> Outcome:
+        async with self._slots:
+            await self._journal.durable([Dispatched(cells=[cell])])
+            outcome = await self._attempt(cell)
+            await self._journal.durable([Observed(outcome=outcome)])
+        self._stop_on_faults(outcome)
+        self._keep(outcome)
+        return outcome
+
+    def _keep(self, outcome: Outcome) -> None:
+        self.observed[cell_of(outcome)] = outcome
+        self.billed_usd += outcome.cost_usd or Decimal(0)
+        self._progress.spend(self.billed_usd)
+
+    def cancel(self) -> None:
+        """Give up every attempt under way."""
+        for future in self._futures.values():
+            future.cancel()
+
+    def _stop_on_faults(self, outcome: Outcome) -> None:
+        if not _unanswered(outcome):
+            self._faults[outcome.arm] = 0
+            return
+        self._faults[outcome.arm] += 1
+        if self._faults[outcome.arm] >= _MAX_CONSECUTIVE_FAULTS and outcome.failure is not None:
+            raise ModelFault(
+                f"{outcome.failure.message} ({self._faults[outcome.arm]} attempts running without an answer)",
+                "see to the server, then go on with --resume; every outcome so far is kept",
+            )
+
+
+def cell_of(outcome: Outcome) -> Cell:
+    return Cell(outcome.task_id, outcome.arm, outcome.sample)
+
+
+def _unanswered(outcome: Outcome) -> bool:
+    failure = outcome.failure
+    return failure is not None and failure.kind is FailureKind.INFRASTRUCTURE and not outcome.attempts

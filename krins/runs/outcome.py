@@ -1,0 +1,125 @@
+"""The end of a run: its numbers made, its files published.
+
+Invariants: a result follows from suite, outcomes and decisions alone, and the journal holds all three; so files can be
+published again from it. Left out: writing the journal, and showing anything.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+from krins.domain import Arm, Outcome, Task
+from krins.environments.reading import read_table
+from krins.environments.table import OutcomeTable, table_from_outcomes
+from krins.errors import RunError
+from krins.runs.baselines import compute_baselines
+from krins.runs.plan import Plan
+from krins.runs.publish import publish_decisions, publish_outcomes
+from krins.runs.result import RouterResult, RunResult
+from krins.runs.session import RunLog, read_run
+from krins.runs.store import Store, published
+from krins.runs.streams import Trajectory
+from krins.runs.summary import complete_cells, summarise
+from krins.suite import LiveEnvironment, RecordedEnvironment
+
+
+def conclude(
+    log: RunLog,
+    table: OutcomeTable,
+    trajectories: Sequence[Trajectory],
+    elapsed_seconds: float,
+    billed_usd: Decimal,
+    notes: Iterable[str] = (),
+) -> RunResult:
+    """Everything that the run's table shows."""
+    suite = log.started.suite
+    cells = complete_cells(table, suite.reward)
+    repositories = {task.repository for task in table.tasks}
+    plan = Plan(suite, len(table.tasks), len(table.arms))
+    routers = summarise(plan, table, cells, trajectories)
+    return RunResult(
+        run_id=log.started.run_id,
+        suite=suite.name,
+        environment=suite.environment.kind,
+        seed=suite.seed,
+        n_tasks=len(table.tasks),
+        n_repositories=len(repositories) if None not in repositories else len(table.tasks),
+        n_replications=suite.n_replications,
+        passes=suite.passes,
+        elapsed_seconds=elapsed_seconds,
+        billed_usd=billed_usd,
+        notes=[*notes, *_notes(log, table, cells is not None, routers)],
+        routers=routers,
+        baselines=compute_baselines(cells) if cells else None,
+    )
+
+
+def _notes(log: RunLog, table: OutcomeTable, is_complete: bool, routers: Sequence[RouterResult]) -> list[str]:
+    """What a reader must know beside the numbers."""
+    suite, imputation = log.started.suite, table.imputation
+    infrastructure = sum(router.errors.infrastructure for router in routers)
+    said = {
+        f"{imputation.missing_outcomes} missing outcomes count as failures at the model's mean known cost.": (
+            imputation.missing_outcomes
+        ),
+        f"{imputation.missing_costs} known outcomes without a cost take the model's mean.": imputation.missing_costs,
+        f"{imputation.dropped_tasks} tasks were dropped: some model has no outcome for them.": imputation.dropped_tasks,
+        f"Each task comes up {suite.passes} times; answers are drawn again from the recorded samples (a simulation).": (
+            suite.passes > 1 and isinstance(suite.environment, RecordedEnvironment)
+        ),
+        "No repositories are known: intervals take tasks as independent.": all(
+            task.repository is None for task in table.tasks
+        ),
+        "No baselines: not every model was tried on every task. Add a `fixed:` router for each model, or record first.": (
+            not is_complete
+        ),
+        f"{infrastructure} decisions had no answer because of infrastructure; they count as quality 0 in `quality` and "
+        "are left out of `quality_answered`.": infrastructure,
+        f"{len(log.damage)} journal lines were damaged and left out: "
+        + "; ".join(f"line {damage.line}: {damage.reason}" for damage in log.damage): len(log.damage),
+        f"{len(log.in_flight)} attempts were in flight when the run was stopped and were made again, so they may have "
+        "been paid for twice.": len(log.in_flight),
+    }
+    return [note for note, applies in said.items() if applies]
+
+
+def publish(folder: Path, plan: Plan, table: OutcomeTable, trajectories: Sequence[Trajectory]) -> None:
+    """Write a run's Parquet files."""
+    publish_outcomes(folder / "outcomes.parquet", table)
+    publish_decisions(folder / "decisions.parquet", plan, table, trajectories)
+
+
+def republish(store: Store, run_id: str) -> None:
+    """Write a finished run's Parquet files again, from its journal alone.
+
+    Raises:
+        RunError: the run is not finished, or its journal lacks decisions.
+    """
+    log = read_run(store, run_id)
+    suite = log.started.suite
+    table = recorded_table(store, log) if log.started.table_parquet else live_table(log, log.outcomes.values())
+    plan = Plan(suite, len(table.tasks), len(table.arms))
+    if log.trajectories.keys() != set(plan.streams):
+        raise RunError(f"run {run_id}: decisions are missing from its journal", f"krins-eval run --resume {run_id}")
+    publish(store.folder(run_id), plan, table, list(log.trajectories.values()))
+
+
+def recorded_table(store: Store, log: RunLog) -> OutcomeTable:
+    """The outcome table that a recorded run was started with, from its journal."""
+    path = store.folder(log.started.run_id) / "outcomes.parquet"
+    if log.started.table_parquet is not None and not path.exists():
+        with published(path) as draft:
+            draft.write_bytes(base64.b64decode(log.started.table_parquet))
+    table = read_table(RecordedEnvironment(kind="recorded", table=path))
+    return replace(table, imputation=log.started.imputation)
+
+
+def live_table(log: RunLog, outcomes: Iterable[Outcome]) -> OutcomeTable:
+    environment = log.started.suite.environment
+    assert isinstance(environment, LiveEnvironment)
+    tasks: Sequence[Task] = log.started.tasks
+    return table_from_outcomes(tasks, [Arm(model.name) for model in environment.models], outcomes)

@@ -1,0 +1,175 @@
+"""A finished run as immutable Parquet: what was decided, and the outcomes that it drew from.
+
+Invariants: files appear whole, by atomic rename; their columns and types are the two schemas below, whatever the run.
+An outcome table has the columns that `krins.environments.reading` reads, so one run's outcomes can be another's
+recorded environment. Left out: the catalogue over all runs (`krins.runs.history`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from krins.domain import FailureKind, Outcome, Task
+from krins.environments.table import FAILURES, OutcomeTable
+from krins.runs.plan import BLOCK_SIZE, Plan
+from krins.runs.store import published
+from krins.runs.streams import Trajectory
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TEXTS = ("task_id", "repo", "language", "category", "difficulty", "model", "failure")
+_COUNTS = ("sample", "input_tokens", "output_tokens")
+_REALS = ("quality", "cost_usd", "latency_s")
+
+
+def outcome_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema(
+        [(name, pa.string()) for name in _TEXTS]
+        + [(name, pa.int64()) for name in _COUNTS]
+        + [(name, pa.float64()) for name in _REALS]
+    )
+
+
+def decision_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    names = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        [
+            ("router", names),
+            ("replication", pa.int32()),
+            ("step", pa.int32()),
+            ("task_id", names),
+            ("model", names),
+            ("sample", pa.int32()),
+            ("probability", pa.float64()),
+        ]
+    )
+
+
+def publish_recording(path: Path, tasks: Sequence[Task], outcomes: Iterable[Outcome]) -> int:
+    """Write live outcomes as an outcome table; an answer that could not be had or judged has no quality there.
+
+    Returns the number of rows. Raises StorageFault when it cannot be written.
+    """
+    described = {task.task_id: task for task in tasks}
+    rows = sorted((_recorded(described[outcome.task_id], outcome) for outcome in outcomes), key=_row_order)
+    _write(path, rows, outcome_schema())
+    return len(rows)
+
+
+def _row_order(row: Mapping[str, Any]) -> tuple[str, str, int]:
+    return row["task_id"], row["model"], row["sample"]
+
+
+def _recorded(task: Task, outcome: Outcome) -> dict[str, Any]:
+    kind = outcome.failure.kind if outcome.failure else None
+    return {
+        "task_id": task.task_id,
+        "repo": task.repository,
+        "language": task.language,
+        "category": task.category,
+        "difficulty": task.difficulty,
+        "model": outcome.arm,
+        "sample": outcome.sample,
+        "quality": None if kind is FailureKind.INFRASTRUCTURE else outcome.quality,
+        "cost_usd": None if outcome.cost_usd is None else float(outcome.cost_usd),
+        "input_tokens": outcome.usage.input_tokens if outcome.usage else None,
+        "output_tokens": outcome.usage.output_tokens if outcome.usage else None,
+        "latency_s": outcome.latency_seconds,
+        "failure": kind.value if kind else None,
+    }
+
+
+def _write(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with published(path) as draft:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), draft, compression="zstd")
+
+
+def publish_outcomes(path: Path, table: OutcomeTable) -> None:
+    """Write every sample that the table holds, one row each."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    task, arm, sample = np.nonzero(~np.isnan(table.quality))
+    cell = task, arm, sample
+
+    def of_task(name: str) -> Any:
+        return pa.array([getattr(t, name) for t in table.tasks], pa.string()).take(pa.array(task))
+
+    def known(values: Any, kind: pa.DataType) -> Any:
+        return pa.array(values[cell], mask=np.isnan(values[cell])).cast(kind)
+
+    columns = {
+        "task_id": of_task("task_id"),
+        "repo": of_task("repository"),
+        "language": of_task("language"),
+        "category": of_task("category"),
+        "difficulty": of_task("difficulty"),
+        "model": pa.array([a.name for a in table.arms]).take(pa.array(arm)),
+        "failure": pa.array([kind and kind.value for kind in FAILURES], pa.string()).take(
+            pa.array(table.failure[cell])
+        ),
+        "sample": pa.array(sample),
+        "input_tokens": known(table.input_tokens, pa.int64()),
+        "output_tokens": known(table.output_tokens, pa.int64()),
+        "quality": known(table.quality, pa.float64()),
+        "cost_usd": known(table.cost_usd, pa.float64()),
+        "latency_s": known(table.latency_seconds, pa.float64()),
+    }
+    with published(path) as draft:
+        pq.write_table(pa.table(columns, schema=outcome_schema()), draft, compression="zstd")
+
+
+def publish_decisions(path: Path, plan: Plan, table: OutcomeTable, trajectories: Iterable[Trajectory]) -> None:
+    """Write every decision, one row each, stream by stream."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = decision_schema()
+    names = {
+        "router": pa.array([router.label for router in plan.suite.routers]),
+        "task_id": pa.array([task.task_id for task in table.tasks]),
+        "model": pa.array([arm.name for arm in table.arms]),
+    }
+    with published(path) as draft, pq.ParquetWriter(draft, schema, compression="zstd") as writer:
+        for trajectory in sorted(trajectories, key=lambda t: (t.stream.router, t.stream.block)):
+            codes = _decision_columns(plan, table, trajectory)
+            columns = {
+                name: pa.DictionaryArray.from_arrays(pa.array(values, pa.int32()), names[name])
+                if name in names
+                else pa.array(values, schema.field(name).type, mask=np.isnan(values) if name == "probability" else None)
+                for name, values in codes.items()
+            }
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def _decision_columns(plan: Plan, table: OutcomeTable, trajectory: Trajectory) -> dict[str, Any]:
+    """A stream's decisions, replication by replication: names as codes, the rest as values."""
+    schedule, stream = plan.schedule(trajectory.stream), trajectory.stream
+    n_steps, n = trajectory.arms.shape
+    samples = plan.samples(schedule.draws, table.counts[schedule.tasks, trajectory.arms])
+    probabilities = trajectory.probabilities
+    flat: dict[str, NDArray[Any]] = {
+        "task_id": schedule.tasks,
+        "model": trajectory.arms,
+        "sample": samples,
+        "probability": np.full((n_steps, n), np.nan) if probabilities is None else probabilities,
+    }
+    return {
+        "router": np.full(n_steps * n, stream.router, np.int32),
+        "replication": np.repeat(np.arange(n) + stream.block * BLOCK_SIZE, n_steps),
+        "step": np.tile(np.arange(n_steps), n),
+        **{name: values.T.ravel() for name, values in flat.items()},
+    }

@@ -1,0 +1,65 @@
+"""Play a recorded suite: streams one after the other in this process, or on Ray actors where that pays.
+
+Invariant: a stream's trajectory is journalled before it counts, and what the journal holds is not played again.
+Left out: actors themselves (`krins.runs.actors`) and summing up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+
+import numpy as np
+
+from krins.environments.table import OutcomeTable
+from krins.interfaces import FloatArray
+from krins.runs.plan import Plan, Stream
+from krins.runs.progress import Progress
+from krins.runs.records import Decided
+from krins.runs.session import Session
+from krins.runs.streams import Trajectory, play_stream, recorded_rewards
+
+Players = Callable[["StreamPlayer", Iterable[Stream]], Iterator[Trajectory]]
+
+
+class StreamPlayer:
+    """Plays streams of one plan on one table."""
+
+    def __init__(self, plan: Plan, table: OutcomeTable) -> None:
+        self.plan, self.table = plan, table
+        self._arm_names = [arm.name for arm in table.arms]
+
+    @cached_property
+    def rewards(self) -> FloatArray:
+        """Shape (n_tasks, n_arms, n_samples)."""
+        return self.table.rewards(self.plan.suite.reward)
+
+    @cached_property
+    def is_binary(self) -> bool:
+        known = self.rewards[~np.isnan(self.rewards)]
+        return bool(np.isin(known, (0.0, 1.0)).all())
+
+    def play(self, stream: Stream) -> Trajectory:
+        source = recorded_rewards(self.table, self.rewards)
+        return play_stream(self.plan, stream, self._arm_names, self.is_binary, source)
+
+
+def play_here(player: StreamPlayer, streams: Iterable[Stream]) -> Iterator[Trajectory]:
+    return map(player.play, streams)
+
+
+def play_recorded(player: StreamPlayer, session: Session, players: Players, progress: Progress) -> list[Trajectory]:
+    """All trajectories of the run, those from its journal and those played now.
+
+    Raises:
+        StorageFault: the journal cannot be written. WorkerFault: Ray gave up.
+    """
+    known = session.log.trajectories
+    progress.begin("decisions", player.plan.n_decisions)
+    progress.advance(sum(player.plan.n_steps * stream.n_replications for stream in known))
+    trajectories = list(known.values())
+    for trajectory in players(player, [stream for stream in player.plan.streams if stream not in known]):
+        session.write(Decided.of(trajectory))
+        trajectories.append(trajectory)
+        progress.advance(trajectory.arms.size)
+    return trajectories

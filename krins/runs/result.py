@@ -1,0 +1,164 @@
+"""The result of a run: the numbers of its table, its baselines and its learning curves, as typed data.
+
+This is what `--json` writes and the journal's last record holds; reports draw it and tracking logs it, and nobody
+computes it twice. Invariants: a figure comes with two kinds of uncertainty, never mixed: `low`/`high` is the 95%
+interval over tasks, clustered by repository; `replication_low`/`replication_high` is the central 95% of replications.
+None means that the data cannot tell. Left out: single decisions (see `RunResult.decisions`, read from Parquet).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Figure(_Frozen):
+    """A mean with its interval over tasks and its spread over replications."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+    replication_low: float | None = None
+    replication_high: float | None = None
+
+
+class ErrorCounts(_Frozen):
+    """Decisions that had no answer to judge, over all replications, by whose fault it was."""
+
+    model: int = 0
+    infrastructure: int = 0
+
+
+class Curve(_Frozen):
+    """Running totals of one replication after `steps` decisions: means, and the central 95% for regret."""
+
+    steps: list[int]
+    regret: list[float] | None
+    regret_low: list[float] | None
+    regret_high: list[float] | None
+    cost_usd: list[float] | None
+    tokens: list[float] | None
+    quality: list[float]
+    """Mean quality of the decisions so far."""
+
+
+class RouterResult(_Frozen):
+    """One row of the table."""
+
+    router: str
+    params: dict[str, Any]
+    n_decisions: int
+    """Over all replications."""
+    quality: Figure
+    """Mean over all decisions; one without an answer counts as 0."""
+    quality_answered: Figure | None
+    """The same over decisions without infrastructure errors."""
+    cost_usd: Figure | None
+    """Mean US dollars a task."""
+    tokens: Figure | None
+    """Mean input and output tokens a task."""
+    quality_difference_vs_best_single: Figure | None
+    saving_vs_best_single: Figure | None
+    """1 - cost / cost of the best single model."""
+    is_saving: bool | None
+    """Whether the lower cost may be called a saving: cheaper, and quality non-inferior at the suite's margin."""
+    hull_quality_gain: Figure | None
+    """Quality above random mixing on the hull at the same cost."""
+    hull_cost_saving: Figure | None
+    """1 - cost / cost of random mixing on the hull at the same quality."""
+    regret_vs_best_fixed: Figure | None
+    """Total reward short of the best fixed arm, in one replication."""
+    regret_vs_oracle: Figure | None
+    errors: ErrorCounts
+    curve: Curve
+
+
+class Baseline(_Frozen):
+    """What one fixed rule reaches on the same tasks."""
+
+    model: str | None = None
+    quality: Figure
+    cost_usd: Figure | None
+    reward: float
+    """Mean reward a task."""
+
+
+class Baselines(_Frozen):
+    """None where not every model was tried on every task (a live suite without a `fixed:` router for each)."""
+
+    best_single: Baseline
+    """The one model with the highest quality."""
+    best_fixed: Baseline
+    """The one model with the highest reward; regret is measured against it."""
+    oracle: Baseline
+    """For each task the model with the highest reward; regret is measured against it too."""
+    cheapest_correct: Baseline | None
+    """For each task the cheapest of the models with the highest quality."""
+    random: Baseline
+    """Each task to a model drawn uniformly."""
+    hull: list[Baseline]
+    """The models on the upper hull of cost and quality, cheapest first."""
+
+
+class RunResult(_Frozen):
+    """Everything that a run's table shows."""
+
+    run_id: str
+    suite: str
+    environment: str
+    """`recorded` or `live`."""
+    seed: int
+    n_tasks: int
+    n_repositories: int
+    """Clusters of the intervals; as many as tasks where no repositories are known."""
+    n_replications: int
+    passes: int
+    elapsed_seconds: float
+    billed_usd: Decimal
+    """Paid in this run: each answer once, however many routers used it. 0 for recorded suites."""
+    notes: list[str]
+    """What a reader must know: imputed values, missing baselines, failures."""
+    routers: list[RouterResult]
+    baselines: Baselines | None
+    folder: Path = Field(Path(), exclude=True)
+    """Where the run's journal and Parquet files lie; not part of the JSON."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The table as a data frame: a row a router, columns `quality.mean`, `quality.low` and so on."""
+        import pandas as pd
+
+        rows = [router.model_dump(exclude={"curve", "params"}) for router in self.routers]
+        return pd.json_normalize(rows).set_index("router")
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """The learning curves in long form: columns router, steps, regret, cost_usd, tokens, quality."""
+        import pandas as pd
+
+        frames = [pd.DataFrame(router.curve.model_dump()).assign(router=router.router) for router in self.routers]
+        return pd.concat(frames, ignore_index=True)
+
+    @property
+    def decisions(self) -> pd.DataFrame:
+        """Every decision: columns router, replication, step, task_id, arm, sample, probability, quality and so on."""
+        import pandas as pd
+
+        return pd.read_parquet(self.folder / "decisions.parquet")
+
+    @property
+    def outcomes(self) -> pd.DataFrame:
+        """Every outcome that decisions drew from."""
+        import pandas as pd
+
+        return pd.read_parquet(self.folder / "outcomes.parquet")

@@ -1,0 +1,251 @@
+"""Run a suite from beginning to end, or go on with a run: the one way in, for the command line and for Python.
+
+Invariants: whatever the number of workers, the same suite and seed give the same result; a run that ends by an error or
+an interrupt is gone on with by its id alone. Left out: showing the result (`krins.reports`) and logging it to a tracking
+server (`krins.runs.tracking`), which come after it is safe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from krins import __version__
+from krins.environments.table import OutcomeTable
+from krins.errors import Interrupted, KrinsError, RunError, SuiteError
+from krins.runs.actors import (
+    START_SECONDS,
+    LiveActors,
+    available_workers,
+    play_on_actors,
+    play_where_it_pays,
+    ray_session,
+)
+from krins.runs.environments import LiveSetting, RecordedSetting, prepare, recorded_setting
+from krins.runs.history import add_to_history
+from krins.runs.live import GroupCommit, OutcomeSource
+from krins.runs.live_run import play_live
+from krins.runs.outcome import conclude, live_table, publish, recorded_table, republish
+from krins.runs.plan import Stream
+from krins.runs.progress import SILENT, Progress
+from krins.runs.publish import publish_outcomes
+from krins.runs.recorded_run import StreamPlayer, play_here, play_recorded
+from krins.runs.records import Decided, Finished, Started
+from krins.runs.result import RunResult
+from krins.runs.session import Session, new_session, resumed_session
+from krins.runs.store import Store, default_home
+from krins.runs.streams import Trajectory
+from krins.suite import LiveEnvironment, RecordedEnvironment, Suite, load_suite
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run is carried out; nothing in it changes the result."""
+
+    workers: int | None = None
+    """Ray actors; 0: in this process; None: in this process where that is quicker than starting Ray."""
+    ray_address: str | None = None
+    """A running cluster to join."""
+    allow_unsafe: bool = False
+    """Run candidate code without a sandbox where this machine has none."""
+    progress: Progress = SILENT
+
+
+def run(
+    suite: Path | str,
+    *,
+    table: Path | None = None,
+    seed: int | None = None,
+    replications: int | None = None,
+    home: Path | None = None,
+    execution: Execution = Execution(),  # noqa: B008 -- immutable
+) -> RunResult:
+    """Run the suite in a file.
+
+    Args:
+        suite: path of the suite file.
+        table: outcome table for a recorded suite, instead of the one that the suite names.
+        seed, replications: instead of the suite's.
+        home: where state lives, by default KRINS_HOME or .krins in the current folder.
+
+    Raises:
+        UserError: something in suite, table or tasks is wrong; nothing was begun.
+        KrinsError: the world failed; the message says how to go on.
+    """
+    path = Path(suite)
+    read = customise(load_suite(path), table, seed, replications)
+    setting = prepare(read, execution.allow_unsafe)
+    store = Store(home or default_home())
+    run_id = store.create_run(read.name, time.time())
+    started = _started(store, run_id, read, path, setting)
+    with _resumable(run_id), new_session(store, started) as session:
+        return _carry_out(session, setting, execution)
+
+
+def resume(run_id: str, *, home: Path | None = None, execution: Execution = Execution()) -> RunResult:  # noqa: B008
+    """Go on with a run, or return the result of a finished one.
+
+    Raises:
+        RunError: there is no such run, it is being written, or its tasks have changed.
+        KrinsError: as `run`.
+    """
+    store = Store(home or default_home())
+    run_id = store.find(run_id)
+    with _resumable(run_id), resumed_session(store, run_id) as session:
+        if session.log.result is not None:
+            return _finish(session, session.log.result)
+        return _carry_out(session, _setting_again(session, execution), execution)
+
+
+def customise(suite: Suite, table: Path | None, seed: int | None, replications: int | None) -> Suite:
+    """The suite with what the command line says instead of the file."""
+    given = {"seed": seed, "replications": replications}
+    suite = suite.model_copy(update={key: value for key, value in given.items() if value is not None})
+    if table is None:
+        return suite
+    if not isinstance(suite.environment, RecordedEnvironment):
+        raise SuiteError("--table goes with a recorded suite, this one is live", "leave --table out")
+    return suite.model_copy(update={"environment": suite.environment.model_copy(update={"table": table})})
+
+
+@contextmanager
+def _resumable(run_id: str) -> Iterator[None]:
+    """Say with every error how to go on."""
+    command = f"krins-eval run --resume {run_id}"
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"run {run_id} was interrupted; what it found is kept", command) from None
+    except KrinsError as error:
+        if not isinstance(error, RunError):
+            error.remedy = f"{error.remedy}\n  go on with: {command}".lstrip()
+        raise
+
+
+def _started(store: Store, run_id: str, suite: Suite, path: Path, setting: RecordedSetting | LiveSetting) -> Started:
+    started = Started(
+        run_id=run_id,
+        krins_version=__version__,
+        started_at_seconds=time.time(),
+        suite=suite,
+        suite_text=path.read_text(encoding="utf-8"),
+        suite_path=path.absolute(),
+    )
+    if isinstance(setting, LiveSetting):
+        worker = setting.worker
+        return started.model_copy(update={"tasks": worker.tasks, "tasks_sha256": worker.tasks_sha256})
+    outcomes = store.folder(run_id) / "outcomes.parquet"
+    publish_outcomes(outcomes, setting.table)
+    table = setting.table
+    content = base64.b64encode(outcomes.read_bytes()).decode()
+    return started.model_copy(
+        update={"table_sha256": table.sha256, "table_parquet": content, "imputation": table.imputation}
+    )
+
+
+def _setting_again(session: Session, execution: Execution) -> RecordedSetting | LiveSetting:
+    started = session.log.started
+    if isinstance(started.suite.environment, RecordedEnvironment):
+        return recorded_setting(started.suite, recorded_table(session.store, session.log))
+    setting = prepare(started.suite, execution.allow_unsafe)
+    assert isinstance(setting, LiveSetting)
+    if setting.worker.tasks_sha256 != started.tasks_sha256:
+        raise RunError(
+            f"run {started.run_id}: the tasks in {started.suite.environment.tasks} have changed since it was started",
+            "put them back as they were, or start a new run",
+        )
+    return setting
+
+
+def _carry_out(session: Session, setting: RecordedSetting | LiveSetting, execution: Execution) -> RunResult:
+    began = time.monotonic()
+    table, trajectories, billed_usd, notes = (
+        _play_live(session, setting, execution)
+        if isinstance(setting, LiveSetting)
+        else _play_recorded(session, setting, execution)
+    )
+    result = conclude(session.log, table, trajectories, time.monotonic() - began, billed_usd, notes)
+    publish(session.store.folder(session.run_id), setting.plan, table, trajectories)
+    session.write(Finished(result=result))
+    return _finish(session, result)
+
+
+def _finish(session: Session, result: RunResult) -> RunResult:
+    """Put a finished run into the history; done again when a killed process may not have come so far."""
+    folder = session.store.folder(session.run_id)
+    if not (folder / "decisions.parquet").exists():
+        republish(session.store, session.run_id)
+    add_to_history(session.store, session.run_id)
+    return result.model_copy(update={"folder": folder})
+
+
+class _Played(NamedTuple):
+    table: OutcomeTable
+    trajectories: list[Trajectory]
+    billed_usd: Decimal = Decimal(0)
+    notes: Sequence[str] = ()
+
+
+def _play_recorded(session: Session, setting: RecordedSetting, execution: Execution) -> _Played:
+    players = partial(_players, workers=execution.workers, ray_address=execution.ray_address)
+    trajectories = play_recorded(setting.player, session, players, execution.progress)
+    return _Played(setting.table, trajectories)
+
+
+def _players(
+    player: StreamPlayer, streams: list[Stream], workers: int | None, ray_address: str | None
+) -> Iterator[Trajectory]:
+    if workers == 0:
+        yield from play_here(player, streams)
+    elif workers is None and ray_address is None:
+        yield from play_where_it_pays(player, streams)
+    else:
+        n_workers = available_workers() if workers is None else workers
+        with ray_session(ray_address, n_workers):
+            yield from play_on_actors(player, streams, n_workers)
+
+
+def _play_live(session: Session, setting: LiveSetting, execution: Execution) -> _Played:
+    environment = session.log.started.suite.environment
+    assert isinstance(environment, LiveEnvironment)
+    workers = execution.workers
+    if workers is None:
+        # An attempt takes about a second at best, so work is as many seconds as there are decisions.
+        pays = execution.ray_address is not None or setting.plan.n_decisions > START_SECONDS
+        workers = available_workers() if pays else 0
+    if workers == 0:
+        return asyncio.run(_attempt_all(session, setting, environment, None, execution.progress))
+    with ray_session(execution.ray_address, workers):
+        actors = LiveActors(environment, setting.allow_unsafe, workers)
+        return asyncio.run(_attempt_all(session, setting, environment, actors, execution.progress))
+
+
+async def _attempt_all(
+    session: Session, setting: LiveSetting, environment: LiveEnvironment, actors: LiveActors | None, progress: Progress
+) -> _Played:
+    worker = setting.worker
+    try:
+        await worker.check()
+        source = OutcomeSource(
+            actors.attempt if actors else worker.attempt,
+            GroupCommit(session.journal),
+            session.log.outcomes.values(),
+            environment.max_concurrency,
+            progress,
+        )
+        trajectories = await play_live(setting.plan, worker.tasks, worker.arms, source, progress)
+    finally:
+        await worker.close()
+    session.write(*(Decided.of(trajectory) for trajectory in trajectories))
+    table = live_table(session.log, source.observed.values())
+    lost = len(actors.lost) if actors else 0
+    notes = [f"{lost} attempts were made again because their worker died, so they may have been paid for twice."]
+    return _Played(table, trajectories, source.billed_usd, notes if lost else ())

@@ -1,0 +1,112 @@
+"""One run's journal, opened for writing: a new run, or one to go on with.
+
+Invariants: what a resumed run does is what its journal says was started, down to the suite; what the journal holds is
+not done again. Left out: doing anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from krins.domain import Outcome
+from krins.errors import RunError
+from krins.runs.journal import Damage, JournalWriter, read_journal
+from krins.runs.live import cell_of
+from krins.runs.plan import Stream
+from krins.runs.records import Cell, Decided, Dispatched, Finished, Observed, Record, Started, parse_records
+from krins.runs.result import RunResult
+from krins.runs.store import Store
+from krins.runs.streams import Trajectory
+
+
+@dataclass(frozen=True)
+class RunLog:
+    """What a journal tells about a run."""
+
+    started: Started
+    outcomes: dict[Cell, Outcome] = field(default_factory=dict)
+    trajectories: dict[Stream, Trajectory] = field(default_factory=dict)
+    in_flight: frozenset[Cell] = frozenset()
+    """Attempts that were dispatched and have no outcome: they may have been paid for, and will be made again."""
+    result: RunResult | None = None
+    damage: list[Damage] = field(default_factory=list)
+
+
+def read_run(store: Store, run_id: str) -> RunLog:
+    """Read a run's journal.
+
+    Raises:
+        RunError: its beginning is damaged, or it was written by a newer krins.
+        StorageFault: it cannot be read.
+    """
+    path = store.journal(run_id)
+    content = read_journal(path)
+    records = parse_records(content.records, str(path))
+    started = next((record for record in records if isinstance(record, Started)), None)
+    if started is None:
+        raise RunError(f"{path}: the record that says what was started is missing or damaged", "start the run anew")
+    outcomes = {cell_of(r.outcome): r.outcome for r in records if isinstance(r, Observed)}
+    dispatched = {cell for record in records if isinstance(record, Dispatched) for cell in record.cells}
+    return RunLog(
+        started=started,
+        outcomes=outcomes,
+        trajectories={r.stream: r.trajectory() for r in records if isinstance(r, Decided)},
+        in_flight=frozenset(dispatched - outcomes.keys()),
+        result=next((record.result for record in records if isinstance(record, Finished)), None),
+        damage=content.damage,
+    )
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run held for writing."""
+
+    store: Store
+    log: RunLog
+    journal: JournalWriter
+
+    @property
+    def run_id(self) -> str:
+        return self.log.started.run_id
+
+    def write(self, *records: Record) -> None:
+        """Make records durable."""
+        for record in records:
+            self.journal.append(record.model_dump(mode="json"))
+        self.journal.commit()
+
+
+@contextmanager
+def new_session(store: Store, started: Started) -> Iterator[Session]:
+    """Begin the journal of a run whose folder has been made."""
+    with store.lock(started.run_id), JournalWriter(store.journal(started.run_id)) as journal:
+        session = Session(store, RunLog(started), journal)
+        session.write(started)
+        yield session
+
+
+@contextmanager
+def resumed_session(store: Store, run_id: str) -> Iterator[Session]:
+    """Go on with a run.
+
+    Raises:
+        RunError: another process is writing it, or its journal cannot be gone on with.
+    """
+    with store.lock(run_id):
+        log = read_run(store, run_id)
+        with JournalWriter(store.journal(run_id)) as journal:
+            yield Session(store, log, journal)
+
+
+def finished_result(store: Store, run_id: str) -> RunResult:
+    """The result of a finished run, from its journal.
+
+    Raises:
+        RunError: the run is not finished.
+    """
+    result = read_run(store, run_id).result
+    if result is None:
+        raise RunError(f"run {run_id} is not finished", f"krins-eval run --resume {run_id}")
+    return result.model_copy(update={"folder": store.folder(run_id)})

@@ -1,0 +1,130 @@
+"""Where state lives: one folder, with one folder a run in it.
+
+    HOME/                     KRINS_HOME, by default .krins in the current folder
+    ├── runs/RUN_ID/          journal.jsonl (the truth), decisions.parquet, outcomes.parquet, figures
+    ├── history.duckdb        catalogue and views, rebuilt from the journals at any time
+    └── mlflow.db, mlflow/    the default tracking store
+
+Invariants: everything but the journals can be made again; a run is written by one process at a time, which holds its
+lock; files are published by atomic rename. Left out: what the files say.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from krins.errors import RunError, StorageFault, boundary
+
+HOME_VARIABLE = "KRINS_HOME"
+
+
+def default_home() -> Path:
+    return Path(os.environ.get(HOME_VARIABLE, ".krins")).absolute()
+
+
+class Store:
+    """The folder that holds all runs."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.absolute()
+
+    @property
+    def runs(self) -> Path:
+        return self.home / "runs"
+
+    @property
+    def history(self) -> Path:
+        return self.home / "history.duckdb"
+
+    def folder(self, run_id: str) -> Path:
+        return self.runs / run_id
+
+    def journal(self, run_id: str) -> Path:
+        return self.folder(run_id) / "journal.jsonl"
+
+    def create_run(self, suite_name: str, now_seconds: float) -> str:
+        """Make a run's folder and return the run's id: suite, UTC time, and four random letters.
+
+        Raises:
+            StorageFault: the folder cannot be written.
+        """
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_seconds))
+        run_id = f"{suite_name.replace(' ', '-')}-{stamp}-{secrets.token_hex(2)}"
+        remedy = f"choose a folder that you can write to with --home or {HOME_VARIABLE}"
+        with boundary(StorageFault, f"{self.home}: cannot keep a run there", remedy, catch=OSError):
+            self._prepare()
+            self.folder(run_id).mkdir()
+        return run_id
+
+    def _prepare(self) -> None:
+        self.runs.mkdir(parents=True, exist_ok=True)
+        ignore = self.home / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")  # as other tools' caches do: state is not source
+
+    def run_ids(self) -> list[str]:
+        """Ids of all runs that have a journal, oldest first."""
+        journals = self.runs.glob("*/journal.jsonl")
+        return [path.parent.name for path in sorted(journals, key=lambda path: (path.stat().st_ctime, path))]
+
+    def find(self, name: str) -> str:
+        """The id that `name` is, or uniquely begins; `latest` is the newest run.
+
+        Raises:
+            RunError: there is none, or more than one.
+        """
+        ids = self.run_ids()
+        if name == "latest" and ids:
+            return ids[-1]
+        matches = [run_id for run_id in ids if run_id == name] or [r for r in ids if name and r.startswith(name)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise RunError(f"{name!r} is the beginning of {len(matches)} runs: {', '.join(matches)}", "give more of it")
+        raise RunError(
+            f"there is no run {name!r} in {self.home}",
+            f"`krins-eval history list` shows the runs; set --home or {HOME_VARIABLE} if they are kept elsewhere",
+        )
+
+    @contextmanager
+    def lock(self, run_id: str) -> Iterator[None]:
+        """Hold a run for writing.
+
+        Raises:
+            RunError: another process is writing it.
+        """
+        lock = FileLock(self.folder(run_id) / "lock")
+        try:
+            with boundary(StorageFault, f"{self.folder(run_id)}: cannot lock the run", catch=OSError):
+                lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(f"run {run_id} is being written by another process", "wait for it to end") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+@contextmanager
+def published(path: Path) -> Iterator[Path]:
+    """Write to the path given, and it appears as `path` whole or not at all.
+
+    Raises:
+        StorageFault: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with boundary(StorageFault, f"{path}: cannot be written", "free some disk space", catch=OSError):
+            yield draft
+            with draft.open("rb+") as file:
+                os.fsync(file.fileno())
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,66 @@
+"""Play one stream: a router decides, outcomes come back, it learns; round after round.
+
+The same loop (`krins.routing.play`) runs recorded and live suites; only where a round's rewards come from differs.
+Invariants: a trajectory depends on suite, seed and outcomes alone; feedback is applied in task order. Left out:
+running streams at the same time, and keeping what they find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from krins.environments.table import OutcomeTable
+from krins.interfaces import FloatArray, IntArray
+from krins.routing.build import build_policy
+from krins.routing.play import play
+from krins.runs.plan import Plan, Stream
+
+RewardSource = Callable[[IntArray, IntArray, IntArray], FloatArray]
+"""(tasks, arms, draws), each of shape (n_steps, n_replications), to rewards; NaN where no outcome was had."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What one stream decided."""
+
+    stream: Stream
+    arms: NDArray[np.int16]
+    """Shape (n_steps, n_replications): index of the arm chosen at each step, in the environment's order."""
+    probabilities: NDArray[np.float64] | None
+    """Shape (n_steps, n_replications): with which it was chosen; None where that takes quadrature."""
+
+
+def play_stream(plan: Plan, stream: Stream, arm_names: list[str], is_binary: bool, rewards: RewardSource) -> Trajectory:
+    """Run a stream to its end. `is_binary` says that every reward is 0 or 1."""
+    schedule = plan.schedule(stream)
+    replications = np.arange(stream.n_replications)
+
+    def feedback(first_step: int, choices: IntArray) -> FloatArray:
+        steps = slice(first_step, first_step + len(choices))
+        return rewards(schedule.tasks[steps], schedule.arms[replications, choices], schedule.draws[steps])
+
+    played = play(
+        build_policy(plan.suite.routers[stream.router], arm_names, is_binary),
+        plan.n_arms,
+        stream.n_replications,
+        plan.n_steps,
+        feedback,
+        plan.generator(stream),
+        plan.suite.n_decisions_a_round,
+    )
+    arms = schedule.arms[replications, played.arms].astype(np.int16)
+    return Trajectory(stream, arms, played.probabilities)
+
+
+def recorded_rewards(table: OutcomeTable, rewards: FloatArray) -> RewardSource:
+    """Look rewards up; `rewards` has shape (n_tasks, n_arms, n_samples)."""
+
+    def look_up(tasks: IntArray, arms: IntArray, draws: IntArray) -> FloatArray:
+        drawn: FloatArray = rewards[tasks, arms, draws % table.counts[tasks, arms]]
+        return drawn
+
+    return look_up

@@ -1,0 +1,441 @@
+"""One attack on each wall of a sandbox: what code does in it, and what comes of that outside."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from krins.errors import SandboxFault
+from krins.interfaces import Limits, Sandbox
+from krins.quality.bubblewrap import Bubblewrap
+from krins.quality.interpreter import interpreter
+
+Run = Callable[..., Any]
+Find = Callable[[str], list[int]]
+
+LIMITS = Limits(wall_seconds=60.0)
+
+FORK_BOMB = """
+import os, time
+children = 0
+try:
+    while True:
+        if os.fork() == 0:
+            time.sleep(600)
+        children += 1
+except OSError as refused:
+    print(children, type(refused).__name__, flush=True)
+"""
+
+
+def test_a_fork_bomb_ends_at_the_limit_of_processes(run: Run) -> None:
+    children, error = run(FORK_BOMB, LIMITS._replace(processes=8)).output.split()
+    assert error == "BlockingIOError"
+    assert 4 <= int(children) < 8
+
+
+def test_threads_count_as_processes(run: Run) -> None:
+    code = """
+import threading
+stop = threading.Event()
+threads = 0
+try:
+    while True:
+        threading.Thread(target=stop.wait).start()
+        threads += 1
+except RuntimeError:
+    print(threads)
+    stop.set()
+"""
+    assert 4 <= int(run(code, LIMITS._replace(processes=8)).output) < 8
+
+
+def test_processes_of_one_sandbox_do_not_count_in_another(sandbox: Sandbox) -> None:
+    command = [*interpreter().command, "-c", FORK_BOMB]
+    limits = LIMITS._replace(processes=8)
+    with closing(sandbox.start(command, {}, limits)) as one:
+        first = one.stdout.readline()
+        with closing(sandbox.start(command, {}, limits)) as other:
+            assert other.stdout.readline() == first
+
+
+def test_a_memory_bomb_gets_a_memory_error(run: Run) -> None:
+    code = """
+try:
+    bytearray(2**30)
+except MemoryError:
+    print("refused")
+"""
+    assert run(code, LIMITS._replace(memory_bytes=2**28)).output == "refused\n"
+
+
+FILL = """
+import sys
+written = 0
+try:
+    while True:
+        with open(f"{sys.argv[1]}/{written}", "wb", buffering=0) as file:
+            written += file.write(bytes(2**18))
+except OSError as full:
+    print(written, full.errno)
+"""
+
+
+@pytest.mark.parametrize(("folder", "at_most"), [("/tmp", 2**22), ("/dev/shm", 2**20)])
+def test_scratch_folders_fill_up_at_their_limit(run: Run, folder: str, at_most: int) -> None:
+    written, error = run(FILL, LIMITS._replace(disk_bytes=2**22), arguments=(folder,)).output.split()
+    assert os.strerror(int(error)) == "No space left on device"
+    assert at_most // 2 <= int(written) <= at_most
+
+
+def test_no_file_grows_past_the_output_limit(run: Run) -> None:
+    code = """
+with open("/tmp/big", "wb", buffering=0) as file:
+    try:
+        while True:
+            file.write(bytes(2**16))
+    except OSError as refused:
+        print(refused.strerror, file.tell())
+"""
+    assert run(code, LIMITS._replace(output_bytes=2**20)).output == f"File too large {2**20}\n"
+
+
+def test_an_output_flood_is_cut_off_and_its_writer_killed(run: Run) -> None:
+    ran = run("while True: print('x' * 1000)", LIMITS._replace(output_bytes=2**20))
+    assert len(ran.output) <= 2**20
+    assert ran.exit_code not in (0, None)
+
+
+def test_a_flood_on_standard_error_neither_blocks_nor_is_kept(run: Run) -> None:
+    code = """
+import sys
+for _ in range(2000):
+    sys.stderr.write("x" * 100_000)
+sys.stderr.write("the end")
+print("done")
+"""
+    ran = run(code)
+    assert ran.output == "done\n"
+    assert len(ran.errors) <= 4096
+    assert ran.errors.endswith("the end")
+
+
+READ = """
+import sys
+for path in sys.argv[1:]:
+    try:
+        open(path).read()
+        print("read", path)
+    except OSError as refused:
+        print(type(refused).__name__)
+"""
+
+
+def test_files_of_the_host_are_out_of_reach(run: Run, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    secret.chmod(0o644)
+    profile = str(Path.home() / ".profile")
+    ran = run(
+        READ, arguments=("/etc/shadow", "/etc/passwd", profile, str(secret), "/proc/1/environ/../root/etc/passwd")
+    )
+    assert ran.output.split()[:4] == ["FileNotFoundError"] * 4
+    assert "read" not in ran.output
+
+
+def test_folders_of_users_hold_nothing_but_the_interpreter(run: Run) -> None:
+    code = """
+import os, sys
+for home in ("/root", "/home"):
+    for folder, _, files in os.walk(home):
+        if not folder.startswith(sys.argv[1]) and files:
+            print(folder, files)
+print("looked")
+"""
+    assert run(code, arguments=(str(interpreter().prefix),)).output == "looked\n"
+
+
+CONNECT = """
+import socket, sys
+for address in sys.argv[1:]:
+    host, port = address.split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=50)
+        print("connected")
+    except TimeoutError:
+        print("waited")
+    except OSError:
+        print("refused")
+"""
+
+
+def test_no_network_not_even_loopback(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        addresses = (f"127.0.0.1:{server.getsockname()[1]}", "169.254.169.254:80", "192.0.2.1:80")
+        assert run(CONNECT, arguments=addresses).output.split() == ["refused"] * 3
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="no system-call filter here")
+def test_calls_that_namespaces_do_not_contain_are_refused(run: Run) -> None:
+    code = """
+import ctypes, socket
+for family in (40, 38, socket.AF_NETLINK, socket.AF_PACKET):  # 40: AF_VSOCK, 38: AF_ALG
+    try:
+        socket.socket(family, socket.SOCK_RAW)
+        print("a socket of family", family)
+    except OSError:
+        pass
+libc = ctypes.CDLL(None)
+for flags in (0x10000000, 0x00020000, 0x40000000):  # new user, mount and network namespaces
+    if libc.unshare(flags) == 0:
+        print("a namespace", hex(flags))
+if libc.memfd_create(b"x", 0) != -1:
+    print("a memfd")
+print("tried")
+"""
+    assert run(code).output == "tried\n"
+
+
+def test_no_capability_and_no_new_privilege(run: Run) -> None:
+    status = dict(
+        line.split(":\t") for line in run("print(open('/proc/self/status').read())").output.split("\n") if line
+    )
+    assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert status["NoNewPrivs"] == "1"
+
+
+def test_the_parent_cannot_be_killed_or_even_seen(run: Run) -> None:
+    code = """
+import os, signal, sys
+for pid in (int(sys.argv[1]), int(sys.argv[2])):
+    try:
+        os.kill(pid, signal.SIGKILL)
+        print("killed", pid)
+    except ProcessLookupError:
+        print("no such process")
+print(len([name for name in os.listdir("/proc") if name.isdigit()]))
+"""
+    # The numbers of this process and its parent mean nothing inside: the sandbox counts its own from 1.
+    high = [str(pid + 100_000 if pid < 100 else pid) for pid in (os.getpid(), os.getppid())]
+    first, second, visible = run(code, arguments=tuple(high)).output.splitlines()
+    assert first == second == "no such process"
+    assert int(visible) <= 3
+
+
+@pytest.mark.parametrize("signal_name", ["SIGKILL", "SIGTERM", "SIGSTOP"])
+def test_the_first_process_inside_does_not_mind_signals(run: Run, signal_name: str) -> None:
+    code = f"""
+import os, signal
+try:
+    os.kill(1, signal.{signal_name})
+except PermissionError:
+    pass
+print("still here")
+"""
+    assert run(code).output == "still here\n"
+
+
+def test_the_first_process_inside_cannot_be_read_or_written(run: Run) -> None:
+    code = """
+for path, mode in (("/proc/1/mem", "rb"), ("/proc/1/mem", "r+b"), ("/proc/1/environ", "rb"), ("/proc/1/fd/0", "rb")):
+    try:
+        open(path, mode)
+        print(path, mode)
+    except PermissionError:
+        pass
+print("tried")
+"""
+    assert run(code).output == "tried\n"
+
+
+LEAVE_BEHIND = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        for descriptor in (0, 1, 2):
+            os.close(descriptor)
+        time.sleep(600)
+    os._exit(0)
+print("left", flush=True)
+time.sleep(600 if sys.argv[1] == "stay" else 0)
+"""
+
+
+@pytest.mark.parametrize("first_process", ["stay", "leave"])
+def test_nothing_is_left_after_closing(sandbox: Sandbox, processes_named: Find, first_process: str) -> None:
+    marker = f"krins-test-{uuid.uuid4()}"
+    process = sandbox.start([*interpreter().command, "-c", LEAVE_BEHIND, first_process, marker], {}, LIMITS)
+    assert process.stdout.readline() == b"left\n"
+    process.close()
+    assert processes_named(marker) == []
+
+
+def test_closing_at_once_leaves_nothing_and_closing_twice_is_harmless(sandbox: Sandbox, processes_named: Find) -> None:
+    marker = f"krins-test-{uuid.uuid4()}"
+    for _ in range(5):
+        process = sandbox.start([*interpreter().command, "-c", "import time; time.sleep(600)", marker], {}, LIMITS)
+        process.close()
+        process.close()
+    assert processes_named(marker) == []
+
+
+HOLD_A_SANDBOX = """
+import sys, time
+from krins.interfaces import Limits
+from krins.quality.bubblewrap import Bubblewrap
+from krins.quality.interpreter import interpreter
+from krins.quality.unshare import Unshare
+kind = {"bubblewrap": Bubblewrap, "unshare": Unshare}[sys.argv[1]]
+sleep = "import time; print('asleep', flush=True); time.sleep(600)"
+process = kind().start([*interpreter().command, "-c", sleep, sys.argv[2]], {}, Limits(wall_seconds=300.0))
+print(process.stdout.readline(), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_sandbox_dies_with_whoever_started_it(sandbox: Sandbox, processes_named: Find) -> None:
+    marker = f"krins-test-{uuid.uuid4()}"
+    command = [sys.executable, "-c", HOLD_A_SANDBOX, sandbox.name, marker]
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *filter(None, sys.path)])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as holder:
+        assert holder.stdout is not None
+        assert b"asleep" in holder.stdout.readline()
+        assert len(processes_named(marker)) > 1
+        holder.send_signal(signal.SIGKILL)
+    give_up = time.monotonic() + 30.0
+    while processes_named(marker) and time.monotonic() < give_up:
+        time.sleep(0.01)
+    assert processes_named(marker) == []
+
+
+def test_an_infinite_loop_meets_the_wall_clock(run: Run) -> None:
+    ran = run("print('started', flush=True)\nwhile True: pass", Limits(wall_seconds=1.0, cpu_seconds=600))
+    assert ran.output == "started\n"
+    assert ran.exit_code not in (0, None)
+
+
+def test_sleeping_without_standard_error_meets_the_wall_clock(run: Run) -> None:
+    ran = run("import os, time\nos.close(2)\ntime.sleep(600)", Limits(wall_seconds=1.0))
+    assert ran.exit_code not in (0, None)
+
+
+def test_a_busy_process_meets_the_limit_of_cpu_time(run: Run) -> None:
+    ran = run("while True: pass", LIMITS._replace(cpu_seconds=1, wall_seconds=300.0))
+    assert ran.exit_code not in (0, None)
+
+
+def test_inside_and_on_the_host_nobody_is_root(sandbox: Sandbox, processes_named: Find) -> None:
+    marker = f"krins-test-{uuid.uuid4()}"
+    code = "import os; print(os.getpid(), os.getuid(), os.getgid(), flush=True); input()"
+    with closing(sandbox.start([*interpreter().command, "-c", code, marker], {}, LIMITS)) as process:
+        pid, uid, gid = process.stdout.readline().split()
+        assert b"0" not in (uid, gid)
+        ids = [_ids_on_host(number, int(pid)) for number in processes_named(marker)]
+        seen = [pair for pair in ids if pair is not None]
+    assert len(seen) == 1
+    assert all("0" not in pair for pair in seen)
+
+
+def _ids_on_host(number: int, number_inside: int) -> tuple[str, ...] | None:
+    """User and group ids of a process, as the host counts them, if `number_inside` is its number in the sandbox."""
+    lines = Path(f"/proc/{number}/status").read_text().splitlines()
+    status = {name: values.split() for name, _, values in (line.partition(":") for line in lines)}
+    if len(status["NSpid"]) < 2 or int(status["NSpid"][-1]) != number_inside:
+        return None
+    return (*status["Uid"], *status["Gid"])
+
+
+def test_our_environment_stays_outside(run: Run) -> None:
+    assert "PYTEST_CURRENT_TEST" in os.environ
+    code = """
+import glob, os
+print(sorted(os.environ))
+for path in glob.glob("/proc/[0-9]*/environ"):
+    try:
+        print("PYTEST" in open(path).read())
+    except OSError:
+        print("False")
+"""
+    names, *found = run(code).output.splitlines()
+    assert set(eval(names)) <= {"HOME", "LANG", "LC_CTYPE", "PATH", "PWD"}
+    assert set(found) == {"False"}
+
+
+def test_no_descriptor_but_the_three_pipes(run: Run) -> None:
+    code = """
+import os
+for number in range(3, 256):
+    try:
+        os.fstat(number)
+        print(number)
+    except OSError:
+        pass
+"""
+    assert run(code, files={"a.py": "x"}).output == ""
+
+
+def test_the_working_directory_holds_the_files_and_is_read_only(run: Run) -> None:
+    code = """
+import os
+print(os.listdir("."), repr(open("a.txt").read()))
+def refused(action, *arguments):
+    try:
+        action(*arguments)
+        print("allowed:", action.__name__, arguments)
+    except OSError:
+        pass
+refused(open, "a.txt", "w")
+refused(open, "new.txt", "w")
+refused(os.remove, "a.txt")
+refused(os.chmod, "a.txt", 0o777)
+refused(os.mkdir, "/new")
+refused(open, "/usr/new", "w")
+refused(open, "/dev/new", "w")
+refused(open, os.__file__, "a")
+refused(open, "/proc/sys/kernel/hostname", "w")
+"""
+    assert run(code, files={"a.txt": "tënt\n"}).output == "['a.txt'] 'tënt\\n'\n"
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", "/etc/x", "", ".."])
+def test_a_file_outside_the_working_directory_is_refused(sandbox: Sandbox, name: str) -> None:
+    with pytest.raises(SandboxFault, match="no plain file name"):
+        sandbox.start(["true"], {name: ""}, LIMITS)
+
+
+def test_standard_input_arrives(sandbox: Sandbox) -> None:
+    with closing(sandbox.start(["cat"], {}, LIMITS)) as process:
+        process.stdin.write(b"hello")
+        process.stdin.close()
+        assert process.stdout.read() == b"hello"
+        assert process.wait(60.0) == 0
+
+
+def test_a_command_that_does_not_exist_says_so(sandbox: Sandbox) -> None:
+    with closing(sandbox.start(["krins-no-such-command"], {}, LIMITS)) as process:
+        assert process.stdout.read() == b""
+        assert process.wait(60.0) not in (0, None)
+        assert "krins-no-such-command" in process.stderr_tail()
+
+
+def test_waiting_for_a_running_process_gives_none(sandbox: Sandbox) -> None:
+    with closing(sandbox.start(["sleep", "600"], {}, LIMITS)) as process:
+        assert process.wait(0.0) is None
+
+
+def test_bubblewrap_is_named() -> None:
+    assert Bubblewrap().name == "bubblewrap"

@@ -1,0 +1,81 @@
+"""Same suite and seed, same result, whatever the parallelism."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from krins.domain import Arm, Outcome
+from krins.environments.reading import read_table
+from krins.environments.recorded import Recorded
+from krins.runs.environments import recorded_setting
+from krins.runs.journal import JournalWriter
+from krins.runs.live import GroupCommit, OutcomeSource
+from krins.runs.live_run import play_live
+from krins.runs.progress import SILENT
+from krins.runs.records import Cell
+from krins.runs.run import Execution, run
+from krins.runs.streams import Trajectory
+from krins.suite import RecordedEnvironment, load_suite
+from tests.conftest import FakeServer
+from tests.support.suites import live_environment, same_numbers, write_suite, write_table
+
+ROUTERS = ["epsilon-greedy", "epsilon-greedy-decaying", "thompson", "ucb1", "random", "fixed:model-1"]
+
+
+@pytest.fixture
+def recorded_suite(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(2)
+    write_table(tmp_path / "table.parquet", rng.integers(0, 2, (30, 3)).astype(float), rng.random((30, 3)))
+    return write_suite(tmp_path, {"kind": "recorded", "table": "table.parquet"}, ROUTERS, replications=150)
+
+
+def test_a_recorded_run_is_the_same_on_actors(ray_cluster: None, recorded_suite: Path, tmp_path: Path) -> None:
+    here = run(recorded_suite, home=tmp_path / "home", execution=Execution(workers=0))
+    there = run(recorded_suite, home=tmp_path / "home", execution=Execution(workers=2))
+    assert same_numbers(here) == same_numbers(there)
+    assert here.decisions.equals(there.decisions)
+
+
+def test_a_seed_decides_the_result(recorded_suite: Path, tmp_path: Path) -> None:
+    first, again, other = (run(recorded_suite, seed=seed, home=tmp_path / "home") for seed in (0, 0, 1))
+    assert same_numbers(first) == same_numbers(again)
+    assert same_numbers(first)["routers"] != same_numbers(other)["routers"]
+
+
+def test_a_live_run_is_the_same_on_actors(
+    ray_cluster: None, start_server: Callable[..., FakeServer], tmp_path: Path
+) -> None:
+    server = start_server()
+    environment = live_environment(server.base_url, ["p-70", "p-30"], include={"difficulty": ["easy", "medium"]})
+    suite = write_suite(tmp_path, environment, ["thompson", "epsilon-greedy", "fixed:p-70", "fixed:p-30"])
+    here = run(suite, home=tmp_path / "home", execution=Execution(workers=0))
+    there = run(suite, home=tmp_path / "home", execution=Execution(workers=2))
+    assert same_numbers(here) == same_numbers(there)
+
+
+def test_the_vectorised_way_and_the_environment_seam_agree(recorded_suite: Path, tmp_path: Path) -> None:
+    """A recorded suite played through `Environment.attempt`, as a live one would be, makes the same decisions."""
+    suite = load_suite(recorded_suite)
+    assert isinstance(suite.environment, RecordedEnvironment)
+    setting = recorded_setting(suite, read_table(suite.environment))
+    environment = Recorded(setting.table)
+    tasks = {task.task_id: task for task in environment.tasks}
+
+    async def attempt(cell: Cell) -> Outcome:
+        outcome = await environment.attempt(tasks[cell.task_id], Arm(cell.arm), cell.sample)
+        return replace(outcome, sample=cell.sample)
+
+    async def play_all(journal: JournalWriter) -> list[Trajectory]:
+        source = OutcomeSource(attempt, GroupCommit(journal), [], 8, SILENT)
+        return await play_live(setting.plan, environment.tasks, environment.arms, source, SILENT)
+
+    with JournalWriter(tmp_path / "journal.jsonl") as journal:
+        trajectories = asyncio.run(play_all(journal))
+    for trajectory in trajectories:
+        np.testing.assert_array_equal(trajectory.arms, setting.player.play(trajectory.stream).arms)
