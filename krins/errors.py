@@ -93,7 +93,11 @@ class TrackingFault(KrinsError):
 
 @contextmanager
 def boundary(
-    error: type[KrinsError], what: str, remedy: str = "", *, catch: type[Exception] = Exception
+    error: type[KrinsError],
+    what: str,
+    remedy: str = "",
+    *,
+    catch: type[Exception] | tuple[type[Exception], ...] = Exception,
 ) -> Iterator[None]:
     """Attribute any foreign failure inside the block to `error`, keeping its own words.
 

@@ -64,8 +64,10 @@ class _Router(_Frozen):
 
     def _default_label(self) -> str:
         policy: str = getattr(self, "policy")  # noqa: B009 - every member of the union below has one
-        given = {key: getattr(self, key) for key in sorted(self.model_fields_set - {"policy", "name"})}
-        return policy + (f"({', '.join(f'{key}={value}' for key, value in given.items())})" if given else "")
+        fields = type(self).model_fields
+        changed = [key for key in fields if key not in {"policy", "name"} and getattr(self, key) != fields[key].default]
+        values = ", ".join(f"{key}={getattr(self, key)}" for key in changed)
+        return f"{policy}({values})" if values else policy
 
 
 class EpsilonGreedyRouter(_Router):
@@ -90,7 +92,7 @@ class ThompsonRouter(_Router):
     policy: Literal["thompson"] = "thompson"
     likelihood: Literal["auto", "bernoulli", "normal"] = "auto"
     """`bernoulli` (Beta posterior) for rewards 0 and 1, `normal` (Normal-inverse-gamma) for real ones; `auto` takes
-    bernoulli where the reward is quality alone and every recorded quality is 0 or 1, or answers are judged pass/fail."""
+    bernoulli where every recorded reward is 0 or 1, or the reward of a live suite is quality alone."""
 
 
 class FixedRouter(_Router):
@@ -247,7 +249,9 @@ def load_suite(path: Path) -> Suite:
     Raises:
         SuiteError: the file cannot be read, is no YAML, or does not describe a suite.
     """
-    with boundary(SuiteError, f"cannot read the suite {path}", "give the path of a suite file", catch=OSError):
+    with boundary(
+        SuiteError, f"cannot read the suite {path}", "give the path of a suite file", catch=(OSError, ValueError)
+    ):
         text = path.read_text(encoding="utf-8", errors="strict") if path.exists() else _missing(path)
     return parse_suite(text, path)
 

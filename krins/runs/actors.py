@@ -18,8 +18,8 @@ from typing import Any
 from krins.domain import Outcome
 from krins.errors import WorkerFault, boundary
 from krins.runs.plan import Stream
-from krins.runs.records import Cell
 from krins.runs.recorded_run import StreamPlayer
+from krins.runs.records import Cell
 from krins.runs.streams import Trajectory
 from krins.runs.worker import LiveWorker
 from krins.suite import LiveEnvironment

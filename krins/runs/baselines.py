@@ -18,7 +18,6 @@ from krins.statistics.clustered import cluster_codes, clustered_interval
 from krins.statistics.hull import Hull, cost_quality_hull
 from krins.suite import Reward
 
-
 Range = tuple[float, float]
 SHARE: Range = (0.0, 1.0)
 AMOUNT: Range = (0.0, np.inf)
@@ -74,12 +73,12 @@ class Cells:
         tied = np.flatnonzero(means == means.max())
         return int(tied[0] if self.cost is None else tied[np.argmin(self.cost.mean(axis=0)[tied])])
 
-    def cheapest_correct(self) -> IntArray | None:
-        """Shape (n_tasks,): for each task the cheapest of the arms with the highest quality."""
-        if self.cost is None:
-            return None
-        best = self.quality == self.quality.max(axis=1, keepdims=True)
-        return np.asarray(np.where(best, self.cost, np.inf).argmin(axis=1))
+    def best_by_task(self, values: FloatArray) -> IntArray:
+        """Shape (n_tasks,): for each task the cheapest of the arms with the highest of `values`, (n_tasks, n_arms)."""
+        best = values == values.max(axis=1, keepdims=True)
+        return np.asarray(
+            best.argmax(axis=1) if self.cost is None else np.where(best, self.cost, np.inf).argmin(axis=1)
+        )
 
 
 def is_complete(table: OutcomeTable) -> bool:
@@ -101,13 +100,12 @@ def compute_baselines(cells: Cells) -> Baselines:
     def single(arm: int) -> Baseline:
         return follow(np.full(len(everything), arm), cells.table.arms[arm].name)
 
-    cheapest_correct = cells.cheapest_correct()
     cost = None if cells.cost is None else cells.cost.mean(axis=1)
     return Baselines(
         best_single=single(cells.best_single),
         best_fixed=single(cells.best_fixed),
-        oracle=follow(cells.reward.argmax(axis=1)),
-        cheapest_correct=None if cheapest_correct is None else follow(cheapest_correct),
+        oracle=follow(cells.best_by_task(cells.reward)),
+        cheapest_correct=None if cells.cost is None else follow(cells.best_by_task(cells.quality)),
         random=_baseline(cells, cells.quality.mean(axis=1), cost, cells.reward.mean(axis=1), None),
         hull=[] if cells.hull is None else [single(int(arm)) for arm in cells.hull.arms],
     )

@@ -22,6 +22,7 @@ from krins.runs.publish import decision_schema, outcome_schema
 from krins.runs.store import Store, published
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
     Change = Callable[["DuckDBPyConnection"], None]
@@ -126,11 +127,21 @@ def _publish_empty_files(store: Store) -> None:
 
     for name, schema in {"decisions": decision_schema(), "outcomes": outcome_schema()}.items():
         path = store.runs / _EMPTY_FOLDER / f"{name}.parquet"
-        if not path.exists():
+        if not _has_schema(path, schema):
             with boundary(StorageFault, f"{path}: cannot be written", _REMEDY, catch=OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
             with published(path) as draft:
                 pq.write_table(schema.empty_table(), draft)
+
+
+def _has_schema(path: Path, schema: pa.Schema) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return bool(pq.read_schema(path).equals(schema))
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def _working_copy(history: Path, draft: Path, afresh: bool) -> DuckDBPyConnection:

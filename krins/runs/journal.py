@@ -1,8 +1,9 @@
 """The journal: an append-only file, one JSON line a record, each with a CRC32. It is the truth about a run.
 
 A line is `{"crc32":"0123abcd","record":{...}}`; the checksum covers the bytes of the inner object. Records are
-durable once `commit` returns: many are written and synced as a group. Invariants: a line that is torn, damaged or out of
-sequence is named and left out, never silently read; after a torn end the next record starts on a line of its own.
+durable once `commit` returns: many are written and synced as a group. Invariants: a line that is torn or damaged is
+named and left out, never silently read, and missing lines are noticed; after a torn end the next record starts on a
+line of its own.
 Left out: what the records mean (`krins.runs.records`).
 """
 

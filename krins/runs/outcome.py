@@ -50,6 +50,7 @@ def conclude(
         n_repositories=len(repositories) if None not in repositories else len(table.tasks),
         n_replications=suite.n_replications,
         passes=suite.passes,
+        non_inferiority_margin=suite.non_inferiority_margin,
         elapsed_seconds=elapsed_seconds,
         billed_usd=billed_usd,
         notes=[*notes, *_notes(log, table, cells is not None, routers)],
@@ -74,7 +75,7 @@ def _notes(log: RunLog, table: OutcomeTable, is_complete: bool, routers: Sequenc
         "No repositories are known: intervals take tasks as independent.": all(
             task.repository is None for task in table.tasks
         ),
-        "No baselines: not every model was tried on every task. Add a `fixed:` router for each model, or record first.": (
+        "No baselines, for not every model was tried on every task: add `fixed:` routers, or record first.": (
             not is_complete
         ),
         f"{infrastructure} decisions had no answer because of infrastructure; they count as quality 0 in `quality` and "

@@ -66,11 +66,18 @@ def record_suite(
 
 
 def _check_same(before: Started, now: Started) -> None:
-    if (before.suite.environment, before.tasks_sha256) != (now.suite.environment, now.tasks_sha256):
+    if (_asked(before), before.tasks_sha256) != (_asked(now), now.tasks_sha256):
         raise RunError(
             f"recording {before.run_id} was started with other models or tasks than the suite has now",
             "put the suite and its tasks back as they were, or record anew",
         )
+
+
+def _asked(started: Started) -> LiveEnvironment:
+    """What decides the answers; more samples can be added to a recording, at another pace."""
+    environment = started.suite.environment
+    assert isinstance(environment, LiveEnvironment)
+    return environment.model_copy(update={"samples": 1, "max_concurrency": 1, "tasks": Path()})
 
 
 async def _record_all(

@@ -1,8 +1,8 @@
 """What a journal's records say, as types.
 
-A run is one `Started`; then `Dispatched` before attempts that cost money, `Observed` for each outcome, `Decided` for what
-routers chose; and one `Finished` at the end. Invariants: decisions and outcomes together give the result again; arrays
-are deflated little-endian bytes in base64. Left out: checksums and durability (`krins.runs.journal`).
+A run is one `Started`; then `Dispatched` before attempts that cost money, `Observed` for each outcome, `Decided` for
+what routers chose; and one `Finished` at the end. Invariants: decisions and outcomes together give the result again;
+arrays are deflated little-endian bytes in base64. Left out: checksums and durability (`krins.runs.journal`).
 """
 
 from __future__ import annotations

@@ -71,7 +71,8 @@ class RouterResult(_Frozen):
     saving_vs_best_single: Figure | None
     """1 - cost / cost of the best single model."""
     is_saving: bool | None
-    """Whether the lower cost may be called a saving: cheaper, and quality non-inferior at the suite's margin."""
+    """Whether the lower cost may be called a saving: the intervals over tasks show that it is cheaper, and that quality
+    is non-inferior at the suite's margin."""
     hull_quality_gain: Figure | None
     """Quality above random mixing on the hull at the same cost."""
     hull_cost_saving: Figure | None
@@ -123,6 +124,7 @@ class RunResult(_Frozen):
     """Clusters of the intervals; as many as tasks where no repositories are known."""
     n_replications: int
     passes: int
+    non_inferiority_margin: float
     elapsed_seconds: float
     billed_usd: Decimal
     """Paid in this run: each answer once, however many routers used it. 0 for recorded suites."""

@@ -1,8 +1,8 @@
 """Run a suite from beginning to end, or go on with a run: the one way in, for the command line and for Python.
 
-Invariants: whatever the number of workers, the same suite and seed give the same result; a run that ends by an error or
-an interrupt is gone on with by its id alone. Left out: showing the result (`krins.reports`) and logging it to a tracking
-server (`krins.runs.tracking`), which come after it is safe.
+Invariants: whatever the number of workers, the same suite and seed give the same result; a run that ends by an error
+or an interrupt is gone on with by its id alone. Left out: showing the result (`krins.reports`) and logging it to a
+tracking server (`krins.runs.tracking`), which come after it is safe.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def run(
     seed: int | None = None,
     replications: int | None = None,
     home: Path | None = None,
-    execution: Execution = Execution(),  # noqa: B008 -- immutable
+    execution: Execution = Execution(),
 ) -> RunResult:
     """Run the suite in a file.
 
@@ -90,7 +90,7 @@ def run(
         return _carry_out(session, setting, execution)
 
 
-def resume(run_id: str, *, home: Path | None = None, execution: Execution = Execution()) -> RunResult:  # noqa: B008
+def resume(run_id: str, *, home: Path | None = None, execution: Execution = Execution()) -> RunResult:
     """Go on with a run, or return the result of a finished one.
 
     Raises:

@@ -105,7 +105,7 @@ def insert_entries(connection: DuckDBPyConnection, entries: Iterable[RunEntry]) 
     for entry in entries:
         runs.append(_run_columns(entry.row))
         results += [
-            {"run_id": entry.row.run_id, "position": position, **_result_columns(router)}
+            {"run_id": entry.row.run_id, "position": position, **result_columns(router)}
             for position, router in enumerate(entry.results)
         ]
     _insert(connection, "runs", runs)
@@ -139,7 +139,7 @@ def _run_columns(row: RunRow) -> dict[str, Any]:
     return columns
 
 
-def _result_columns(router: RouterResult) -> dict[str, Any]:
+def result_columns(router: RouterResult) -> dict[str, Any]:
     """A router's row, figures laid flat: `quality_mean`, `quality_low` and so on."""
     columns: dict[str, Any] = {"params": json.dumps(router.params, sort_keys=True, default=str)}
     for name, value in router.model_dump(exclude={"params", "curve"}).items():

@@ -102,10 +102,13 @@ class Store:
         """
         lock = FileLock(self.folder(run_id) / "lock")
         try:
-            with boundary(StorageFault, f"{self.folder(run_id)}: cannot lock the run", catch=OSError):
-                lock.acquire(timeout=0)
+            lock.acquire(timeout=0)
         except Timeout:
             raise RunError(f"run {run_id} is being written by another process", "wait for it to end") from None
+        except OSError as failure:
+            raise StorageFault(
+                f"{self.folder(run_id)}: cannot lock the run: {failure}", "check the folder"
+            ) from failure
         try:
             yield
         finally:

@@ -23,6 +23,9 @@ from krins.statistics.contrasts import hull_gain_values, hull_saving_values, sav
 from krins.statistics.hull import Hull
 from krins.suite import Reward
 
+_DUST = 1e-9
+"""What rounding may leave of a saving that is zero."""
+
 HullValues = Callable[[FloatArray, FloatArray, FloatArray, FloatArray, Hull], FloatArray | None]
 
 
@@ -118,9 +121,9 @@ class _Row:
         return self._figure(values, 1 - cost.replications / self._n_steps / best.mean())
 
     def _is_saving(self, difference: Figure | None, saving: Figure | None) -> bool | None:
-        if difference is None or saving is None or difference.low is None:
+        if difference is None or saving is None or difference.low is None or saving.low is None:
             return None
-        return saving.mean > 0 and difference.low >= -self._suite.non_inferiority_margin
+        return saving.low > _DUST and difference.low >= -self._suite.non_inferiority_margin
 
     def _against_hull(self, values: HullValues, of_replication: Callable[[Hull, float, float], float]) -> Figure | None:
         quality, cost = self._tally["quality"], self._tally["cost"]

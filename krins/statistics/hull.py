@@ -15,6 +15,10 @@ import numpy as np
 from krins.interfaces import FloatArray, IntArray
 
 
+_ROUNDING = 1e-12
+"""Relative: a router that always takes the hull's last model is on the hull, however its mean was summed."""
+
+
 @dataclass(frozen=True)
 class Mixture:
     """A point on the hull: the arms `left` and `right`, mixed so that a share `weight` goes to `right`."""
@@ -48,8 +52,10 @@ class Hull:
         return self._interpolate(self.mixture_at_quality(quality), self.cost_usd)
 
     def _mixture(self, axis: FloatArray, at: float) -> Mixture | None:
-        if len(axis) < 2 or not axis[0] <= at <= axis[-1]:
+        slack = _ROUNDING * abs(axis[-1])
+        if len(axis) < 2 or not axis[0] - slack <= at <= axis[-1] + slack:
             return None
+        at = min(max(at, axis[0]), axis[-1])
         right = int(np.clip(np.searchsorted(axis, at), 1, len(axis) - 1))
         weight = (at - axis[right - 1]) / (axis[right] - axis[right - 1])
         rise, run = np.diff(self.quality)[right - 1], np.diff(self.cost_usd)[right - 1]

@@ -138,7 +138,7 @@ def test_nan_is_neither_a_number_nor_unknown(tmp_path: Path, kind: str) -> None:
         duckdb.sql(
             f"copy (select 't' task_id, 'a' model, 'nan'::double quality, 1.0 cost_usd) to '{path}' (format parquet)"
         )
-    with pytest.raises(TableError, match="row 1: quality is 'nan', which is no number|'NaN'"):
+    with pytest.raises(TableError, match=r"row 1: quality is '(nan|NaN)', which is no number"):
         read(path)
 
 

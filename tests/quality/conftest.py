@@ -71,7 +71,7 @@ def hidden_tests(sandbox: Sandbox) -> HiddenTests:
 @pytest.fixture
 def hasty_hidden_tests(sandbox: Sandbox) -> HiddenTests:
     """With a short wall clock, for what would never end."""
-    return HiddenTests(sandbox, Limits(wall_seconds=2.0))
+    return HiddenTests(sandbox, Limits(wall_seconds=3.0))
 
 
 @pytest.fixture

@@ -183,7 +183,7 @@ def test_tests_that_cannot_be_run_are_a_fault_of_the_task(hidden_tests: HiddenTe
     ["while True: pass", "import time; time.sleep(600)", "solution.echo()\n    while True: pass"],
 )
 def test_tests_that_never_end_are_to_blame_themselves(hasty_hidden_tests: HiddenTests, body: str) -> None:
-    with pytest.raises(SandboxFault, match="the tests did not end within 2 s"):
+    with pytest.raises(SandboxFault, match="the tests did not end within 3 s"):
         hasty_hidden_tests.verify(SOLUTION, f"def test_it(solution):\n    {body}")
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,7 @@ def table() -> tuple[FloatArray, FloatArray]:
     """Quality and cost of shape (n_tasks, n_arms, n_samples); one runaway cost, so that the floor is reached."""
     rng = np.random.default_rng(11)
     skill = np.array([0.2, 0.4, 0.6, 0.8])[None, :, None]
-    quality: FloatArray = np.round(np.clip(skill + rng.normal(0, 0.2, (N_TASKS, N_ARMS, N_SAMPLES)), 0, 1), 3)
+    quality = np.clip(skill + rng.normal(0, 0.2, (N_TASKS, N_ARMS, N_SAMPLES)), 0, 1).round(3).astype(np.float64)
     cost = np.round(np.array([0.01, 0.05, 0.5, 0.6])[None, :, None] * rng.lognormal(size=quality.shape), 5)
     cost[4, 3, 1] = 40.0
     return quality, cost

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 from pathlib import Path
 
@@ -100,7 +99,7 @@ def test_a_disk_that_takes_no_more_is_a_clear_error_and_loses_nothing(tmp_path: 
     try:
         with JournalWriter(path) as journal:
             journal.append({"kind": "too much"})
-            with pytest.raises(StorageFault, match="cannot write the journal.*File too large") as caught:
+            with pytest.raises(StorageFault, match=r"cannot write the journal.*File too large") as caught:
                 journal.commit()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
@@ -121,4 +120,4 @@ def test_commit_without_records_is_harmless(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with JournalWriter(path) as journal:
         journal.commit()
-    assert os.path.getsize(path) == 0
+    assert path.stat().st_size == 0

@@ -83,7 +83,7 @@ def test_a_server_that_answers_garbage_stops_the_run_with_its_own_words(
 ) -> None:
     server = start_server()
     environment = live_environment(server.base_url, [model], include=EASY)
-    with pytest.raises(ModelFault, match=f"model {model} at http.*3 attempts running") as caught:
+    with pytest.raises(ModelFault, match=rf"model {model} at http.*3 attempts running") as caught:
         run(write_suite(tmp_path, environment, [f"fixed:{model}"]), home=tmp_path / "home", execution=HERE)
     assert "--resume" in caught.value.remedy
     assert caught.value.exit_code == 1
@@ -93,7 +93,7 @@ def test_a_server_that_is_not_there_is_found_before_any_work(tmp_path: Path) -> 
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         environment = live_environment(f"http://127.0.0.1:{unused.getsockname()[1]}/v1", ["p-100"])
-        with pytest.raises(ModelFault, match="model p-100 at .*Connection"):
+        with pytest.raises(ModelFault, match=r"model p-100 at .*Connection"):
             run(write_suite(tmp_path, environment, ["fixed:p-100"]), home=tmp_path / "home", execution=HERE)
 
 

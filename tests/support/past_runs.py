@@ -81,6 +81,8 @@ def result(run_id: str, past: PastRun) -> RunResult:
         n_repositories=2,
         n_replications=3,
         passes=2,
+        non_inferiority_margin=0.02,
+        non_inferiority_margin=0.02,
         elapsed_seconds=1.5,
         billed_usd=past.billed_usd,
         notes=["made up"],

@@ -1,0 +1,18 @@
+"""`krins-eval`: parse arguments, call what does the work, show what it returns. No logic lives here.
+
+Invariants: exit code 0 for success, 2 for what the user can mend, 1 for what failed in krins or in the world, 130 for
+an interrupt; results go to standard output, everything else to standard error. Heavy imports happen inside commands,
+so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+from krins.cli.common import main
+from krins.cli.history import history
+from krins.cli.looking import describe, doctor, schema, show
+from krins.cli.running import record, run
+
+for _command in (run, record, show, describe, history, schema, doctor):
+    main.add_command(_command)
+
+__all__ = ["main"]
