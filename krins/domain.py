@@ -102,7 +102,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A router's choice. `probability` is that of the chosen arm when it was chosen; None where it was not asked for."""
+    """A router's choice. `probability` is that of the arm when it was chosen; None where it was not asked for."""
 
     task_id: str
     arm: str

@@ -77,7 +77,7 @@ class Policy(Protocol[State]):
     def choose(self, state: State, context: Context, rng: np.random.Generator) -> Choice: ...
 
     def update(self, state: State, arms: IntArray, rewards: FloatArray, observed: BoolArray | None = None) -> State:
-        """Learn one reward in each replication. Shapes (n_replications,); where `observed` is False nothing is learnt."""
+        """Learn one reward in each replication, all shapes (n_replications,); nothing where `observed` is False."""
         ...
 
     def propensities(self, state: State, context: Context) -> FloatArray:

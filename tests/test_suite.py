@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from krins.errors import SuiteError
-from krins.suite import LiveEnvironment, RecordedEnvironment, Suite, ThompsonRouter, load_suite, parse_suite
+from krins.suite import LiveEnvironment, RecordedEnvironment, Suite, ThompsonRouter
+from krins.suite_file import load_suite, parse_suite
 
 ROOT = Path(__file__).parents[1]
 GOOD = """\

@@ -34,7 +34,7 @@ class OpenAICompatible:
 
     @property
     def _client(self) -> AsyncOpenAI:
-        """Made at first use: importing the SDK costs more than most commands, and the client belongs to an event loop."""
+        """Made at first use: importing the SDK takes long, and a client belongs to one event loop."""
         if self._client_or_none is None:
             from openai import AsyncOpenAI
 

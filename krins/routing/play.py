@@ -36,9 +36,9 @@ def play(
 ) -> Play:
     """Choose `horizon` times in each replication, learning after every `round_size` choices (and after the last).
 
-    `rewards` is given the first step of a round and the arms chosen in it, shape (n_choices, n_replications), and returns
-    their rewards, of that shape; NaN where no outcome was had, which is not learnt from.
-    `rng` is the policy's alone.
+    `rewards` is given the first step of a round and the arms chosen in it, shape (n_choices, n_replications), and
+    returns their rewards, of that shape; NaN where no outcome was had, which is not learnt from. `rng` is the
+    policy's alone.
 
     Raises:
         ValueError: more arms than fit 16 bits, a round without choices, or a reward that the policy refuses.

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from krins.runs.environments import LiveSetting, RecordedSetting, prepare
 from krins.runs.run import customise
-from krins.suite import LiveEnvironment, Suite, load_suite
+from krins.suite import LiveEnvironment, Suite
+from krins.suite_file import load_suite
 
 
 def describe_plan(

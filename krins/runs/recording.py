@@ -20,7 +20,8 @@ from krins.runs.records import Cell, Started
 from krins.runs.session import Session, new_session, resumed_session
 from krins.runs.store import Store
 from krins.runs.worker import LiveWorker
-from krins.suite import LiveEnvironment, load_suite
+from krins.suite import LiveEnvironment
+from krins.suite_file import load_suite
 
 
 def record_suite(

@@ -43,7 +43,8 @@ from krins.runs.result import RunResult
 from krins.runs.session import Session, new_session, resumed_session
 from krins.runs.store import Store, default_home
 from krins.runs.streams import Trajectory
-from krins.suite import LiveEnvironment, RecordedEnvironment, Suite, load_suite
+from krins.suite import LiveEnvironment, RecordedEnvironment, Suite
+from krins.suite_file import load_suite
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import numpy as np
 
 from krins.interfaces import FloatArray, IntArray
 
-
 _ROUNDING = 1e-12
 """Relative: a router that always takes the hull's last model is on the hull, however its mean was summed."""
 

@@ -17,7 +17,8 @@ from krins.interfaces import FloatArray
 from krins.runs.plan import Plan, Schedule
 from krins.runs.result import Figure, RouterResult, RunResult
 from krins.runs.run import Execution, run
-from krins.suite import Suite, load_suite
+from krins.suite import Suite
+from krins.suite_file import load_suite
 from tests.support.suites import write_suite, write_table
 
 N_TASKS, N_ARMS, N_SAMPLES, N_REPLICATIONS, PER_USD, FLOOR = 23, 4, 3, 7, 0.4, -0.5

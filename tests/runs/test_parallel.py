@@ -21,7 +21,8 @@ from krins.runs.progress import SILENT
 from krins.runs.records import Cell
 from krins.runs.run import Execution, run
 from krins.runs.streams import Trajectory
-from krins.suite import RecordedEnvironment, load_suite
+from krins.suite import RecordedEnvironment
+from krins.suite_file import load_suite
 from tests.conftest import FakeServer
 from tests.support.suites import live_environment, same_numbers, write_suite, write_table
 

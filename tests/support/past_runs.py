@@ -15,7 +15,7 @@ from krins.runs.publish import decision_schema, outcome_schema
 from krins.runs.records import Finished, Record, Started
 from krins.runs.result import Baseline, Baselines, Curve, ErrorCounts, Figure, RouterResult, RunResult
 from krins.runs.store import Store
-from krins.suite import parse_suite
+from krins.suite_file import parse_suite
 
 SUITE_TEXT = """\
 version: 1
@@ -81,7 +81,6 @@ def result(run_id: str, past: PastRun) -> RunResult:
         n_repositories=2,
         n_replications=3,
         passes=2,
-        non_inferiority_margin=0.02,
         non_inferiority_margin=0.02,
         elapsed_seconds=1.5,
         billed_usd=past.billed_usd,

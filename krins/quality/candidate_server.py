@@ -1,0 +1,122 @@
+"""Runs a candidate's `solution.py` inside its sandbox and answers calls to it, one line each way.
+
+A request is `[operation, arguments]`, an answer `["value", value]` or `["raise", [class names, message]]`; both are
+plain data (plain_data.py). The classes are those of the exception, from its own to BaseException. An object that is
+not plain data stays here; a number stands for it. The first line, `["ready"]`, is sent before the candidate runs.
+
+Invariant: nothing here is trusted, since the candidate shares this process: all that it can do, even by taking this
+server over, is to answer calls.
+Left out: the tests and the values that they expect, which never come here.
+
+This file is sent into sandboxes as text: standard library alone, Python 3.9 or newer.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import operator
+import os
+import sys
+
+TYPE_CHECKING = False  # `typing` is not imported, to start fast; type checkers take this name for true
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO, Any
+
+    from krins.quality import plain_data
+else:
+    sys.path.insert(0, ".")
+    import plain_data
+
+_MESSAGE_CHARACTERS = 500
+_CLASSES = 20
+_OPERATORS = "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift neg pos invert"
+_ITEMS = "getitem setitem delitem contains"
+_BUILTINS = "getattr setattr delattr len iter next str repr int float abs divmod"
+
+
+class Objects:
+    """Objects left behind, each under one number for as long as the candidate runs."""
+
+    def __init__(self) -> None:
+        self._objects: list[object] = []
+        self._numbers: dict[int, int] = {}
+
+    def refer(self, value: object) -> tuple[int, str]:
+        if id(value) not in self._numbers:
+            self._numbers[id(value)] = len(self._objects)
+            self._objects.append(value)
+        return self._numbers[id(value)], str(type(value).__name__)
+
+    def resolve(self, number: int, name: str) -> object:
+        return self._objects[number]
+
+
+def _import() -> object:
+    return importlib.import_module("solution")
+
+
+def _call(function: Callable[..., object], arguments: list[object], named: dict[str, object]) -> object:
+    return function(*arguments, **named)
+
+
+def _enter(value: Any) -> object:
+    return type(value).__enter__(value)
+
+
+def _exit(value: Any) -> object:
+    return type(value).__exit__(value, None, None, None)
+
+
+OPERATIONS: dict[str, Callable[..., object]] = {
+    "import": _import,
+    "call": _call,
+    "enter": _enter,
+    "exit": _exit,
+    **{name: getattr(operator, name) for name in f"{_OPERATORS} {_ITEMS}".split()},
+    **{name: getattr(builtins, name) for name in _BUILTINS.split()},
+}
+
+
+def describe(failure: BaseException) -> list[object]:
+    # What cannot be passed on must not look like a TypeError that a test may expect.
+    kinds = (type(failure),) if isinstance(failure, plain_data.NotPlain) else type(failure).__mro__[:_CLASSES]
+    names = [str(kind.__name__) for kind in kinds]
+    try:
+        message = str(failure)[:_MESSAGE_CHARACTERS]
+    except BaseException:
+        message = "(its message cannot be read)"
+    return ["raise", [names, message]]
+
+
+def answer(line: bytes, objects: Objects) -> bytes:
+    """Carry out one request. Whatever the candidate raises, even SystemExit, is an answer."""
+    try:
+        request: Any = plain_data.loads(line, objects.resolve)
+        operation, arguments = request
+        return plain_data.dumps(["value", OPERATIONS[operation](*arguments)], objects.refer)
+    except BaseException as failure:
+        return plain_data.dumps(describe(failure), plain_data.no_references)
+
+
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    answers.write(plain_data.dumps(["ready"], plain_data.no_references))
+    answers.flush()
+    objects = Objects()
+    for line in requests:
+        answers.write(answer(line, objects))
+        answers.flush()
+
+
+def private_pipes() -> tuple[IO[bytes], IO[bytes]]:
+    """Move standard input and output elsewhere, so that neither a stray `print` nor `input` meets the protocol."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    return requests, answers
+
+
+if __name__ == "__main__":
+    serve(*private_pipes())
