@@ -191,7 +191,7 @@ class Suite(_Frozen):
     version: Literal[1] = 1
     name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.\- ]+$")
     description: str = ""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**64)
     replications: int | None = Field(None, ge=1, le=1_000_000)
     """Independent repetitions, each with its own order of tasks; 100 for recorded suites and 1 for live ones."""
     passes: int = Field(1, ge=1)

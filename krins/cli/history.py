@@ -20,7 +20,7 @@ def list_(home: Path) -> None:
     """List all runs, newest first, with what they take on disk."""
     from krins.reports.run_list import render_runs
     from krins.runs.history import list_runs
-    from krins.runs.pruning import size_bytes
+    from krins.runs.history.pruning import size_bytes
     from krins.runs.store import Store
 
     store = Store(home)
@@ -34,7 +34,7 @@ def show(name: str, home: Path) -> None:
     """Show what is kept of a RUN: state, size, journal health, files."""
     from krins.reports.run_list import render_run
     from krins.runs.history import list_runs
-    from krins.runs.pruning import size_bytes
+    from krins.runs.history.pruning import size_bytes
     from krins.runs.session import read_run
     from krins.runs.store import Store
 
@@ -80,7 +80,7 @@ def export(output: Path, home: Path) -> None:
 @home_option
 def prune(keep: int | None, older_than_days: int | None, include_unfinished: bool, dry_run: bool, home: Path) -> None:
     """Remove old runs."""
-    from krins.runs.pruning import prune as prune_runs
+    from krins.runs.history.pruning import prune as prune_runs
     from krins.runs.store import Store
 
     if keep is None and older_than_days is None:

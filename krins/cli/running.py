@@ -32,7 +32,7 @@ class _Workers(click.ParamType[int | None]):
 @click.command()
 @click.argument("suite", type=PATH, required=False)
 @click.option("--table", type=PATH, help="Outcome table of a recorded suite (Parquet or CSV).")
-@click.option("--seed", type=click.IntRange(min=0), help="Instead of the suite's.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Instead of the suite's.")
 @click.option("--replications", type=click.IntRange(min=1, max=1_000_000), help="Instead of the suite's.")
 @click.option("--workers", type=_Workers(), default="auto", show_default=True, help="Ray workers; 0: this process.")
 @click.option("--ray-address", help="Join this Ray cluster.")

@@ -36,15 +36,11 @@ _FIRST_PROCESS_MAY = ("CAP_SETPCAP",)
 """It needs this to start the command with less; and having it, it cannot be written to by the command (ptrace(2))."""
 _TO_CHANGE_USER = ("CAP_SETUID", "CAP_SETGID")
 _WITHOUT_PRIVILEGES = ("--no-new-privs", "--ambient-caps=-all", "--inh-caps=-all", "--bounding-set=-all")
-_FIRST_PROCESS = (
-    "sh",
-    "-c",
-    r"""printf '\0' >&2; read -r _ || exit; exec 3<&0; "$@" <&3 3<&- & wait $!""",
-    "first-process",
-)
-"""Greets (confined_process.py), and ends with the command, and with it the namespace. The first process that bwrap itself would provide is not waited
-for by anyone once the command has ended: nobody could tell when the last process is gone, and each would stay a zombie
-where the machine's own first process does not reap. (A shell gives its background /dev/null to read, but for `<&3`.)"""
+_FIRST_PROCESS = r"""printf '\0' >&2; read -r _ || exit; exec 3<&0; "$@" <&3 3<&- & wait $!"""
+"""Greets (confined_process.py), and ends with the command, and with it the namespace. The first process that bwrap
+itself would provide is not waited for by anyone once the command has ended: nobody could tell when the last process is
+gone, and each would stay a zombie where the machine's own first process does not reap. (`<&3`, because a shell gives
+its background /dev/null to read.)"""
 
 
 class Bubblewrap:
@@ -65,7 +61,7 @@ class Bubblewrap:
             argv += ["--remount-ro", "/", "--chdir", WORK_DIRECTORY]
             for descriptor in filters.values():
                 argv += ["--seccomp", str(descriptor)]
-            argv += ["--as-pid-1", "--", *_FIRST_PROCESS, *_confined(command, limits, uid)]
+            argv += ["--as-pid-1", "--", "sh", "-c", _FIRST_PROCESS, "sh", *_confined(command, limits, uid)]
             return spawn(argv, limits, kill_namespace, (*named.values(), *filters.values()))
 
 

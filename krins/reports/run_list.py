@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from krins.runs.pruning import Sizes
-from krins.runs.run_rows import RunRow
+from krins.runs.history.pruning import Sizes
+from krins.runs.history.run_rows import RunRow
 from krins.runs.session import RunLog
 
 

@@ -26,9 +26,13 @@ from krins.suite import LiveEnvironment
 
 START_SECONDS = 15.0
 """About what starting Ray costs; work that takes less is done in this process."""
-_RESTARTS = 3
+_MAX_DEATHS = 3
 _RESTART_WAITS_SECONDS = (1, 2, 4, 8, 16, 32)
 _REMEDY = "start again with --resume, perhaps with --workers 0; the journal has kept everything so far"
+_JOIN = (
+    "check the address and that the cluster runs this version of Ray; if it asks for a token, set RAY_AUTH_MODE=token "
+    "and put the token into RAY_AUTH_TOKEN or ~/.ray/auth_token"
+)
 
 
 def available_workers() -> int:
@@ -50,11 +54,12 @@ def ray_session(address: str | None, workers: int) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    with boundary(WorkerFault, f"cannot use Ray{f' at {address}' if address else ''}", _REMEDY):
+    with boundary(WorkerFault, f"cannot use Ray{f' at {address}' if address else ''}", _JOIN if address else _REMEDY):
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
         if address:
-            ray.init(address=address, log_to_driver=False, runtime_env={"py_modules": [str(Path(__file__).parents[1])]})
+            ray.init(address=address, runtime_env={"py_modules": [str(Path(__file__).parents[1])]}, **quiet)
         else:
-            ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="error")
+            ray.init(num_cpus=workers, include_dashboard=False, **quiet)
     try:
         yield
     finally:
@@ -62,23 +67,44 @@ def ray_session(address: str | None, workers: int) -> Iterator[None]:
 
 
 def play_on_actors(player: StreamPlayer, streams: Iterable[Stream], workers: int) -> Iterator[Trajectory]:
-    """Play streams on `workers` actors; trajectories come as they are finished, in any order."""
+    """Play streams on up to `workers` actors; trajectories come as they are finished, in any order.
+
+    Raises:
+        WorkerFault: actors died again and again, or Ray itself failed.
+    """
     import ray
 
-    actor_class: Any = ray.remote(StreamPlayer)
-    options = {"num_cpus": 1, "max_restarts": _RESTARTS, "max_task_retries": _RESTARTS}
-    shared = ray.put(player.table)
-    idle = [actor_class.options(**options).remote(player.plan, shared) for _ in range(workers)]
-    waiting = list(streams)
-    busy: dict[Any, Any] = {}
-    with boundary(WorkerFault, "a Ray worker died and could not be replaced", _REMEDY, catch=ray.exceptions.RayError):
+    actor_class: Any = ray.remote(num_cpus=1)(StreamPlayer)
+    with boundary(WorkerFault, "Ray failed", _REMEDY, catch=ray.exceptions.RayError):
+        shared = ray.put(player.table)
+        idle = [actor_class.remote(player.plan, shared) for _ in range(min(workers, _processors()))]
+        waiting = list(streams)
+        busy: dict[Any, tuple[Any, Stream]] = {}
+        deaths = 0
         while waiting or busy:
             while idle and waiting:
-                actor = idle.pop()
-                busy[actor.play.remote(waiting.pop(0))] = actor
+                actor, stream = idle.pop(), waiting.pop(0)
+                busy[actor.play.remote(stream)] = actor, stream
             [done], _ = ray.wait(list(busy))
-            idle.append(busy.pop(done))
-            yield ray.get(done)
+            actor, stream = busy.pop(done)
+            try:
+                trajectory = ray.get(done)
+            except ray.exceptions.RayActorError:
+                deaths += 1
+                if deaths > _MAX_DEATHS:
+                    raise
+                waiting.insert(0, stream)
+                actor = actor_class.remote(player.plan, shared)
+            else:
+                yield trajectory
+            idle.append(actor)
+
+
+def _processors() -> int:
+    """Of the cluster; an actor more than that would wait for ever."""
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def play_where_it_pays(player: StreamPlayer, streams: Iterable[Stream]) -> Iterator[Trajectory]:
@@ -102,7 +128,7 @@ class LiveActors:
 
         per_actor = -(-environment.max_concurrency // workers)
         # Attempts wait for servers and sandboxes, not for this actor's interpreter, so actors claim no core.
-        options = {"num_cpus": 0, "max_restarts": -1, "max_concurrency": per_actor}
+        options = {"num_cpus": 0, "scheduling_strategy": "SPREAD", "max_restarts": -1, "max_concurrency": per_actor}
         actor_class: Any = ray.remote(LiveWorker)
         self._actors = [actor_class.options(**options).remote(environment, allow_unsafe) for _ in range(workers)]
         self._next = 0

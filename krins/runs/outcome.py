@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from krins.domain import Arm, Outcome, Task
 from krins.environments.reading import read_table
@@ -18,7 +19,7 @@ from krins.environments.table import OutcomeTable, table_from_outcomes
 from krins.errors import RunError
 from krins.runs.baselines import compute_baselines
 from krins.runs.plan import Plan
-from krins.runs.publish import publish_decisions, publish_outcomes
+from krins.runs.publish import encode_outcomes, publish_decisions
 from krins.runs.result import RouterResult, RunResult
 from krins.runs.session import RunLog, read_run
 from krins.runs.store import Store, published
@@ -90,7 +91,8 @@ def _notes(log: RunLog, table: OutcomeTable, is_complete: bool, routers: Sequenc
 
 def publish(folder: Path, plan: Plan, table: OutcomeTable, trajectories: Sequence[Trajectory]) -> None:
     """Write a run's Parquet files."""
-    publish_outcomes(folder / "outcomes.parquet", table)
+    with published(folder / "outcomes.parquet") as draft:
+        draft.write_bytes(encode_outcomes(table))
     publish_decisions(folder / "decisions.parquet", plan, table, trajectories)
 
 
@@ -102,20 +104,19 @@ def republish(store: Store, run_id: str) -> None:
     """
     log = read_run(store, run_id)
     suite = log.started.suite
-    table = recorded_table(store, log) if log.started.table_parquet else live_table(log, log.outcomes.values())
+    table = recorded_table(log) if log.started.table_parquet else live_table(log, log.outcomes.values())
     plan = Plan(suite, len(table.tasks), len(table.arms))
     if log.trajectories.keys() != set(plan.streams):
         raise RunError(f"run {run_id}: decisions are missing from its journal", f"krins-eval run --resume {run_id}")
     publish(store.folder(run_id), plan, table, list(log.trajectories.values()))
 
 
-def recorded_table(store: Store, log: RunLog) -> OutcomeTable:
+def recorded_table(log: RunLog) -> OutcomeTable:
     """The outcome table that a recorded run was started with, from its journal."""
-    path = store.folder(log.started.run_id) / "outcomes.parquet"
-    if log.started.table_parquet is not None and not path.exists():
-        with published(path) as draft:
-            draft.write_bytes(base64.b64decode(log.started.table_parquet))
-    table = read_table(RecordedEnvironment(kind="recorded", table=path))
+    with NamedTemporaryFile(suffix=".parquet") as file:
+        file.write(base64.b64decode(log.started.table_parquet or ""))
+        file.flush()
+        table = read_table(RecordedEnvironment(kind="recorded", table=Path(file.name)))
     return replace(table, imputation=log.started.imputation)
 
 

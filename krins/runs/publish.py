@@ -97,8 +97,8 @@ def _write(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), draft, compression="zstd")
 
 
-def publish_outcomes(path: Path, table: OutcomeTable) -> None:
-    """Write every sample that the table holds, one row each."""
+def encode_outcomes(table: OutcomeTable) -> bytes:
+    """Every sample that the table holds, one row each, as a Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -128,8 +128,9 @@ def publish_outcomes(path: Path, table: OutcomeTable) -> None:
         "cost_usd": known(table.cost_usd, pa.float64()),
         "latency_s": known(table.latency_seconds, pa.float64()),
     }
-    with published(path) as draft:
-        pq.write_table(pa.table(columns, schema=outcome_schema()), draft, compression="zstd")
+    buffer = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns, schema=outcome_schema()), buffer, compression="zstd")
+    return bytes(buffer.getvalue().to_pybytes())
 
 
 def publish_decisions(path: Path, plan: Plan, table: OutcomeTable, trajectories: Iterable[Trajectory]) -> None:

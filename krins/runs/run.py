@@ -36,7 +36,7 @@ from krins.runs.live_run import play_live
 from krins.runs.outcome import conclude, live_table, publish, recorded_table, republish
 from krins.runs.plan import Stream
 from krins.runs.progress import SILENT, Progress
-from krins.runs.publish import publish_outcomes
+from krins.runs.publish import encode_outcomes
 from krins.runs.recorded_run import StreamPlayer, play_here, play_recorded
 from krins.runs.records import Decided, Finished, Started
 from krins.runs.result import RunResult
@@ -86,7 +86,7 @@ def run(
     setting = prepare(read, execution.allow_unsafe)
     store = Store(home or default_home())
     run_id = store.create_run(read.name, time.time())
-    started = _started(store, run_id, read, path, setting)
+    started = _started(run_id, read, path, setting)
     with _resumable(run_id), new_session(store, started) as session:
         return _carry_out(session, setting, execution)
 
@@ -131,7 +131,7 @@ def _resumable(run_id: str) -> Iterator[None]:
         raise
 
 
-def _started(store: Store, run_id: str, suite: Suite, path: Path, setting: RecordedSetting | LiveSetting) -> Started:
+def _started(run_id: str, suite: Suite, path: Path, setting: RecordedSetting | LiveSetting) -> Started:
     started = Started(
         run_id=run_id,
         krins_version=__version__,
@@ -143,10 +143,8 @@ def _started(store: Store, run_id: str, suite: Suite, path: Path, setting: Recor
     if isinstance(setting, LiveSetting):
         worker = setting.worker
         return started.model_copy(update={"tasks": worker.tasks, "tasks_sha256": worker.tasks_sha256})
-    outcomes = store.folder(run_id) / "outcomes.parquet"
-    publish_outcomes(outcomes, setting.table)
     table = setting.table
-    content = base64.b64encode(outcomes.read_bytes()).decode()
+    content = base64.b64encode(encode_outcomes(table)).decode()
     return started.model_copy(
         update={"table_sha256": table.sha256, "table_parquet": content, "imputation": table.imputation}
     )
@@ -155,7 +153,7 @@ def _started(store: Store, run_id: str, suite: Suite, path: Path, setting: Recor
 def _setting_again(session: Session, execution: Execution) -> RecordedSetting | LiveSetting:
     started = session.log.started
     if isinstance(started.suite.environment, RecordedEnvironment):
-        return recorded_setting(started.suite, recorded_table(session.store, session.log))
+        return recorded_setting(started.suite, recorded_table(session.log))
     setting = prepare(started.suite, execution.allow_unsafe)
     assert isinstance(setting, LiveSetting)
     if setting.worker.tasks_sha256 != started.tasks_sha256:

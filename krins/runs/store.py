@@ -15,7 +15,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -70,12 +70,15 @@ class Store:
             ignore.write_text("*\n", encoding="utf-8")  # as other tools' caches do: state is not source
 
     def run_ids(self) -> list[str]:
-        """Ids of all runs that have a journal, oldest first."""
-        journals = self.runs.glob("*/journal.jsonl")
-        return [path.parent.name for path in sorted(journals, key=lambda path: (path.stat().st_ctime, path))]
+        """Ids of all runs that have a journal, by when it was last written, latest last."""
+        created: list[tuple[float, str]] = []
+        for folder in self.runs.glob("*/"):
+            with suppress(FileNotFoundError):  # pruned meanwhile, or not begun yet
+                created.append(((folder / "journal.jsonl").stat().st_ctime, folder.name))
+        return [run_id for _, run_id in sorted(created)]
 
     def find(self, name: str) -> str:
-        """The id that `name` is, or uniquely begins; `latest` is the newest run.
+        """The id that `name` is, or uniquely begins; `latest` is the one written last.
 
         Raises:
             RunError: there is none, or more than one.

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from krins.runs.history import add_to_history, list_runs, open_history
-from krins.runs.pruning import prune
+from krins.runs.history.pruning import prune
 from krins.runs.store import Store
 from tests.support.past_runs import PastRun, write_run, write_runs
 
@@ -38,6 +38,18 @@ connection = duckdb.connect(sys.argv[1])
 connection.execute("CREATE TABLE scratch AS SELECT 1 AS x")
 print("open", flush=True)
 time.sleep(600)
+"""
+ADD_WITH_LITTLE_ROOM = """
+import resource, sys
+from pathlib import Path
+from krins.errors import StorageFault
+from krins.runs.history import add_to_history
+from krins.runs.store import Store
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
+try:
+    add_to_history(Store(Path(sys.argv[1])), sys.argv[2])
+except StorageFault as fault:
+    print(fault)
 """
 
 
@@ -134,6 +146,22 @@ def test_a_log_left_by_a_killed_writer_is_cleared_away(store: Store) -> None:
     add_to_history(store, write_run(store))
     with duckdb.connect(store.history, read_only=True) as history:
         assert history.execute("SELECT count(*) FROM runs").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_full_disk_leaves_the_history_as_it_was(store: Store, is_damaged: bool) -> None:
+    """There is room for the empty Parquet files, but not for a copy of the catalogue, nor for one made anew."""
+    *_, last = write_runs(store, 100)
+    add_to_history(store, last)
+    if is_damaged:
+        store.history.write_bytes(b"garbage")
+    before = store.history.read_bytes()
+    command = [sys.executable, "-c", ADD_WITH_LITTLE_ROOM, str(store.home), last, "40000"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert "history.duckdb: cannot be written" in ended.stdout
+    assert "free some disk space" in ended.stdout
+    assert store.history.read_bytes() == before
+    assert not list(store.home.glob(".history*"))
 
 
 def test_a_run_that_is_being_written_is_not_pruned(store: Store) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from krins.errors import RunError, StorageFault
 from krins.runs.history import add_to_history, list_runs, open_history, rebuild_history
-from krins.runs.migrations import MIGRATIONS
+from krins.runs.history.migrations import MIGRATIONS
 from krins.runs.store import Store
 from tests.support.past_runs import write_run, write_runs
 

@@ -9,7 +9,7 @@ import pytest
 from krins.clock import FakeClock
 from krins.errors import RunError
 from krins.runs.history import add_to_history, list_runs, open_history, rebuild_history
-from krins.runs.pruning import prune, size_bytes
+from krins.runs.history.pruning import prune, size_bytes
 from krins.runs.store import Store
 from tests.support.past_runs import PastRun, write_run
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from krins.errors import RunError, TrackingFault
-from krins.runs.brief import read_brief
+from krins.runs.history.brief import read_brief
 from krins.runs.journal import read_journal
-from krins.runs.mlflow_store import MlflowStore, quiet_mlflow
 from krins.runs.store import Store
-from krins.runs.tracked_run import describe_run
 from krins.runs.tracking import sync, track
+from krins.runs.tracking.mlflow_store import MlflowStore, quiet_mlflow
+from krins.runs.tracking.tracked_run import describe_run
 from tests.support.bad_servers import Answer, bad_server, come_back_tomorrow, garbage, silence, trickle
 from tests.support.past_runs import STEPS, SUITE_TEXT, PastRun, write_run, write_runs
 
@@ -239,7 +239,7 @@ def test_an_address_that_is_none(store: Store, capfd: pytest.CaptureFixture[str]
 
 def test_heavy_libraries_are_imported_when_they_are_used() -> None:
     program = (
-        "import sys, krins.runs.history, krins.runs.pruning, krins.runs.tracking;"
+        "import sys, krins.runs.history, krins.runs.history.pruning, krins.runs.tracking;"
         "sys.exit(str(sorted({'duckdb', 'mlflow', 'pandas', 'pyarrow'} & sys.modules.keys())))"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

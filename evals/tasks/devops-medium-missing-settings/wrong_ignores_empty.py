@@ -1,0 +1,3 @@
+# Wrong: forgets that an empty value counts as missing.
+def missing_settings(required, settings):
+    return [name for name in required if name not in settings]

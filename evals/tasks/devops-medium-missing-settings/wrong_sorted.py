@@ -1,0 +1,3 @@
+# Wrong: returns the names in alphabetical order.
+def missing_settings(required, settings):
+    return sorted(set(required) - {name for name, value in settings.items() if value})

@@ -1,2 +1,0 @@
-def to_px(size):
-    return f"{size}px"
