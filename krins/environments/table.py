@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from krins.domain import Arm, FailureKind, Outcome, Task
+from krins.domain import Arm, FailureKind, Outcome, Task, Usage
 from krins.errors import TableError
 from krins.interfaces import FloatArray, IntArray
 from krins.suite import Reward
@@ -89,7 +89,10 @@ def mean_over_samples(values: FloatArray) -> FloatArray:
 
 
 def table_from_outcomes(tasks: Sequence[Task], arms: Sequence[Arm], outcomes: Iterable[Outcome]) -> OutcomeTable:
-    """A table of live outcomes, indexed by their sample numbers; cells that were never tried are NaN."""
+    """A table of live outcomes, indexed by their sample numbers; cells that were never tried are NaN.
+
+    An attempt that never had an answer counts as free: no bill for it is known.
+    """
     rows = list(outcomes)
     task_index = {task.task_id: i for i, task in enumerate(tasks)}
     arm_index = {arm.name: i for i, arm in enumerate(arms)}
@@ -99,10 +102,12 @@ def table_from_outcomes(tasks: Sequence[Task], arms: Sequence[Arm], outcomes: It
     for row in rows:
         cell = task_index[row.task_id], arm_index[row.arm], row.sample
         quality[cell] = row.quality
-        cost[cell] = np.nan if row.cost_usd is None else float(row.cost_usd)
+        unanswered = row.failure is not None and not row.attempts
+        cost[cell] = float(row.cost_usd) if row.cost_usd is not None else 0.0 if unanswered else np.nan
         latency[cell] = np.nan if row.latency_seconds is None else row.latency_seconds
-        if row.usage is not None:
-            inputs[cell], outputs[cell] = row.usage.input_tokens, row.usage.output_tokens
+        usage = row.usage or (Usage(0, 0, 0) if unanswered else None)
+        if usage is not None:
+            inputs[cell], outputs[cell] = usage.input_tokens, usage.output_tokens
         failure[cell] = FAILURES.index(row.failure.kind if row.failure else None)
     counts = (~np.isnan(quality)).sum(axis=2)
     return OutcomeTable(tuple(tasks), tuple(arms), quality, cost, inputs, outputs, latency, failure, counts)

@@ -79,8 +79,8 @@ def _notes(log: RunLog, table: OutcomeTable, is_complete: bool, routers: Sequenc
         "No baselines, for not every model was tried on every task: add `fixed:` routers, or record first.": (
             not is_complete
         ),
-        f"{infrastructure} decisions had no answer because of infrastructure; they count as quality 0 in `quality` and "
-        "are left out of `quality_answered`.": infrastructure,
+        f"{infrastructure} decisions had no answer or no verdict because of infrastructure; they count as quality 0 in "
+        "`quality` and are left out of `quality_answered`.": infrastructure,
         f"{len(log.damage)} journal lines were damaged and left out: "
         + "; ".join(f"line {damage.line}: {damage.reason}" for damage in log.damage): len(log.damage),
         f"{len(log.in_flight)} attempts were in flight when the run was stopped and were made again, so they may have "

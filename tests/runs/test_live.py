@@ -104,6 +104,37 @@ def test_a_key_that_is_not_set(start_server: Callable[..., FakeServer], tmp_path
         run(write_suite(tmp_path, environment, ["random"]), home=tmp_path / "home", execution=HERE)
 
 
+@pytest.mark.parametrize(
+    ("tests", "n_infrastructure"),
+    [
+        ("def test_it(solution):\n    while True: pass\n", 1),
+        # The sandbox lets only so many processes be; the test then fails by an error of its own, as any test may.
+        ("import os\ndef test_it(solution):\n    while True: os.fork()\n", 0),
+    ],
+    ids=["never end", "fork without bound"],
+)
+def test_tests_that_run_wild_are_bounded(
+    start_server: Callable[..., FakeServer], tmp_path: Path, tests: str, n_infrastructure: int
+) -> None:
+    for name in ("sound", "wild"):
+        folder = tmp_path / "tasks" / name
+        folder.mkdir(parents=True)
+        (folder / "task.yaml").write_text(f"prompt: '{name}'\ncategory: c\ndifficulty: easy\nlanguage: python\n")
+        (folder / "tests.py").write_text(tests if name == "wild" else "def test_it(solution): assert solution.f() == 1")
+        (folder / "reference.py").write_text("def f(): return 1")
+    server = start_server(tasks=tmp_path / "tasks")
+    environment = live_environment(
+        server.base_url, ["p-100"], limits={"wall_seconds": 2}, tasks=str(tmp_path / "tasks")
+    )
+    result = run(write_suite(tmp_path, environment, ["fixed:p-100"]), home=tmp_path / "home", execution=HERE)
+    row = result.routers[0]
+    assert (row.errors.model, row.errors.infrastructure) == (0, n_infrastructure)
+    assert row.quality_answered is not None
+    assert (row.quality.mean, row.quality_answered.mean) == (0.5, 1.0 if n_infrastructure else 0.5)
+    assert row.cost_usd is not None
+    assert any("because of infrastructure" in note for note in result.notes) == bool(n_infrastructure)
+
+
 def test_a_stopped_run_goes_on_where_it_was(start_server: Callable[..., FakeServer], tmp_path: Path) -> None:
     server = start_server()
     routers = ["thompson", "fixed:p-60", "fixed:p-30"]

