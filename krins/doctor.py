@@ -1,6 +1,7 @@
-"""Check an installation by using it: every part that a run needs does a small piece of its real work.
+"""Check an installation: sandbox, history and state do a small piece of their real work, libraries are looked up.
 
-Left out: model servers (a live run checks its own) and the tracking server (a run that cannot reach it is kept).
+Left out: starting Ray and MLflow, which takes longer than anyone waits for a check; model servers (a live run checks
+its own); and the tracking server (a run that cannot reach it is kept).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from krins.errors import KrinsError
@@ -45,8 +46,8 @@ def _findings(checks: list[tuple[str, Callable[[], str]]]) -> Iterator[Finding]:
     for what, check in checks:
         try:
             yield Finding(what, True, check())
-        except (KrinsError, OSError, PackageNotFoundError) as failure:
-            yield Finding(what, False, str(failure))
+        except Exception as failure:  # whatever it is, it is the finding
+            yield Finding(what, False, f"{type(failure).__name__}: {failure}")
 
 
 def _python() -> str:

@@ -45,7 +45,7 @@ class Reward(_Frozen):
 
     @property
     def is_quality_alone(self) -> bool:
-        return self.quality == 1.0 and self.per_usd == 0.0 and self.per_second == 0.0
+        return (self.quality, self.per_usd, self.per_second, self.floor) == (1.0, 0.0, 0.0, None)
 
 
 class _Router(_Frozen):
@@ -73,7 +73,7 @@ class EpsilonGreedyRouter(_Router):
 class DecayingEpsilonGreedyRouter(_Router):
     policy: Literal["epsilon-greedy-decaying"] = "epsilon-greedy-decaying"
     scale: float = Field(5.0, gt=0, allow_inf_nan=False)
-    """epsilon = min(1, scale * arms / decisions so far)."""
+    """epsilon = min(1, scale * arms / rewards learnt so far)."""
 
 
 class Ucb1Router(_Router):
@@ -225,8 +225,8 @@ class Suite(_Frozen):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over everything in the suite that decides its result."""
-        content = self.model_dump(mode="json", exclude={"description"})
+        """SHA-256 over all but the description and the places of table and tasks, which have hashes of their own."""
+        content = self.model_dump(mode="json", exclude={"description": True, "environment": {"table", "tasks"}})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -65,7 +65,7 @@ def parse_suite(text: str, path: Path) -> Suite:
         problems += [_describe(error, root, path) for error in failure.errors(include_url=False)]
     if problems:
         raise SuiteError("\n".join(problems), "mend these lines; `krins-eval schema` prints what a suite may hold")
-    return _resolve_paths(suite, path.parent)
+    return _resolve_paths(suite, path.absolute().parent)
 
 
 def _resolve_paths(suite: Suite, folder: Path) -> Suite:

@@ -58,6 +58,7 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests meet neither the user's state nor the user's servers."""
     for variable in ("KRINS_HOME", "MLFLOW_TRACKING_URI", "OPENAI_API_KEY"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("KRINS_NO_PAID_CALLS", "1")
 
 
 @pytest.fixture(scope="session")

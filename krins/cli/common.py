@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,22 @@ unsafe_option = click.option(
 tracking_option = click.option(
     "--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow server; by default a database file under --home."
 )
-json_option = click.option("--json", "json_path", type=PATH, help="Write the result there as JSON.")
+
+
+class _NewFile(click.ParamType[Path]):
+    """A file to write; that it can be is found out before the work, not after."""
+
+    name = "PATH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        if path.is_dir() or not path.absolute().parent.is_dir() or not os.access(path.absolute().parent, os.W_OK):
+            self.fail(f"{path}: no file can be written there", param, ctx)
+        return path
+
+
+NEW_FILE = _NewFile()
+json_option = click.option("--json", "json_path", type=NEW_FILE, help="Write the result there as JSON.")
 
 
 class _Group(click.Group):

@@ -88,6 +88,8 @@ def prune(keep: int | None, older_than_days: int | None, include_unfinished: boo
     pruned = prune_runs(Store(home), keep, older_than_days, dry_run=dry_run, include_unfinished=include_unfinished)
     for run_id in pruned.run_ids:
         click.echo(run_id)
+    for run_id in pruned.in_use:
+        click.echo(f"{run_id}: kept, a process is writing it", err=True)
     verb = "would be" if dry_run else "were"
     click.echo(f"{len(pruned.run_ids)} runs {verb} removed, {pruned.freed_bytes / 2**20:.1f} MiB", err=True)
 

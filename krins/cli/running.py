@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from krins.cli.common import (
+    NEW_FILE,
     PATH,
     home_option,
     json_option,
@@ -16,7 +17,7 @@ from krins.cli.common import (
     tracking_option,
     unsafe_option,
 )
-from krins.errors import TrackingFault
+from krins.errors import KrinsError
 
 if TYPE_CHECKING:
     from krins.runs.result import RunResult
@@ -83,7 +84,7 @@ def run(
 
 @click.command()
 @click.argument("suite", type=PATH)
-@click.option("--output", type=PATH, required=True, help="Outcome table to write (.parquet).")
+@click.option("--output", type=NEW_FILE, required=True, help="Outcome table to write (.parquet).")
 @click.option("--resume", "resume_id", metavar="RUN", help="Go on with a recording, or add samples to it.")
 @unsafe_option
 @home_option
@@ -92,8 +93,10 @@ def record(suite: Path, output: Path, resume_id: str | None, unsafe_local: bool,
     from krins.runs.recording import record_suite
 
     with progress_display() as progress:
-        n_rows = record_suite(suite, output, resume_id, home, unsafe_local, progress)
-    click.echo(f"{output}: {n_rows} outcomes")
+        done = record_suite(suite, output, resume_id, home, unsafe_local, progress)
+    click.echo(f"{output}: {done.n_rows} outcomes, ${done.billed_usd.normalize():f} at the suite's prices")
+    if done.n_unaccounted:
+        click.echo(f"{done.n_unaccounted} attempts were cut off and made again: perhaps paid for twice", err=True)
 
 
 def _draw(result: RunResult) -> None:
@@ -110,5 +113,5 @@ def _track(result: RunResult, home: Path, tracking_uri: str | None) -> None:
 
     try:
         track(Store(home), result.run_id, tracking_uri)
-    except TrackingFault as fault:
+    except KrinsError as fault:
         click.echo(f"warning: {fault}\n  the run is kept; `krins-eval history sync` logs it later", err=True)

@@ -2,8 +2,10 @@
 
 `refuse` stops and says how many are missing; `drop_task` leaves out every task that some model has no outcome for;
 `fail` counts a missing outcome as a failure at the model's mean known cost. Under the last two a known outcome
-without a cost takes that mean too. Invariants: means are taken over all known costs, before any task is dropped; what
-is filled in or dropped is counted; where no cost is known at all, costs stay unknown. Left out: imputing quality.
+without a cost takes that mean too, and a sample without a quality is left out beside others that have one.
+
+Invariants: means are taken over all known costs, before any task is dropped; what is filled in, left out or dropped
+is counted; where no cost is known at all, costs stay unknown. Left out: imputing quality.
 """
 
 from __future__ import annotations
@@ -23,22 +25,36 @@ def apply_missing(table: OutcomeTable, policy: str, where: str) -> OutcomeTable:
     Raises:
         TableError: the policy is `refuse` and something is missing, no task is left, or a model has no known cost.
     """
-    missing = table.counts == 0
-    known = ~np.isnan(table.quality)
     knows_costs = not np.isnan(table.cost_usd).all()
-    n_costs = int((known & np.isnan(table.cost_usd)).sum()) if knows_costs else 0
-    if policy == "refuse" and (missing.any() or n_costs):
+    incomplete = (table.counts == 0).any(axis=1)
+    if policy == "refuse":
+        _refuse_gaps(table, _gaps(table, knows_costs), where)
+    mean_costs = _mean_costs(table, where) if knows_costs else np.full(len(table.arms), np.nan)
+    if policy == "drop_task" and incomplete.any():
+        table = _keep_tasks(table, ~incomplete, where)
+    counted = replace(_gaps(table, knows_costs), dropped_tasks=int(incomplete.sum()) if policy == "drop_task" else 0)
+    return replace(_fill(table, mean_costs), imputation=counted)
+
+
+def _gaps(table: OutcomeTable, knows_costs: bool) -> Imputation:
+    """What there is to fill in."""
+    unpriced = ~np.isnan(table.quality) & np.isnan(table.cost_usd)
+    return replace(
+        table.imputation,
+        missing_outcomes=int((table.counts == 0).sum()),
+        missing_costs=int(unpriced.sum()) if knows_costs else 0,
+    )
+
+
+def _refuse_gaps(table: OutcomeTable, gaps: Imputation, where: str) -> None:
+    if gaps != Imputation():
+        n_tasks = int((table.counts == 0).any(axis=1).sum())
         raise TableError(
-            f"{where}: {int(missing.sum())} of {missing.size} (task, model) cells have no outcome, in "
-            f"{int(missing.any(axis=1).sum())} of {len(table.tasks)} tasks, and {n_costs} known outcomes have no cost",
+            f"{where}: {gaps.missing_outcomes} of {table.counts.size} (task, model) cells have no outcome, in "
+            f"{n_tasks} of {len(table.tasks)} tasks; {gaps.missing_costs} known outcomes have no cost; "
+            f"{gaps.unknown_samples} samples have no quality beside others that have one",
             "say in the suite what they count as: `missing: drop_task` or `missing: fail`",
         )
-    mean_costs = _mean_costs(table, where) if knows_costs else np.full(len(table.arms), np.nan)
-    counted = Imputation(int(missing.sum()), n_costs)
-    if policy == "drop_task" and missing.any():
-        counted = replace(counted, missing_outcomes=0, dropped_tasks=int(missing.any(axis=1).sum()))
-        table = _keep_tasks(table, ~missing.any(axis=1), where)
-    return replace(_fill(table, mean_costs), imputation=counted)
 
 
 def _fill(table: OutcomeTable, mean_costs: FloatArray) -> OutcomeTable:

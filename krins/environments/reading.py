@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from krins.domain import Arm, Task
 from krins.environments.missing import apply_missing
 from krins.environments.rows import Rows, read_rows
-from krins.environments.table import FAILURES, OutcomeTable
+from krins.environments.table import FAILURES, Imputation, OutcomeTable
 from krins.interfaces import FloatArray, IntArray
 from krins.suite import RecordedEnvironment
 
@@ -71,7 +71,13 @@ def _to_table(rows: Rows) -> OutcomeTable:
         latency_seconds=spread("latency_s"),
         failure=failure,
         counts=(~np.isnan(quality)).sum(axis=2),
+        imputation=Imputation(unknown_samples=_unknown_samples(task * len(models) + arm, columns["quality"])),
     )
+
+
+def _unknown_samples(cell: IntArray, quality: FloatArray) -> int:
+    """Rows without a quality in cells that have one."""
+    return int((np.isnan(quality) & np.isin(cell, cell[~np.isnan(quality)])).sum())
 
 
 def _places(rows: Rows, cell: IntArray) -> IntArray:

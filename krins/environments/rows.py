@@ -68,7 +68,8 @@ def read_rows(spec: RecordedEnvironment) -> Rows:
     import duckdb
 
     path = _require_path(spec.table)
-    source = _READERS[path.suffix.lower()].format(path=_literal(str(path)))
+    escaped = "".join(f"[{char}]" if char in "*?[" else char for char in str(path))  # DuckDB takes paths as patterns
+    source = _READERS[path.suffix.lower()].format(path=_literal(escaped))
     unreadable = boundary(TableError, f"{path}: cannot be read as a table", "is it what its name says?")
     with duckdb.connect() as connection, unreadable:
         connection.execute(f"create view source as select row_number() over () as row_number, * from {source}")
@@ -196,6 +197,9 @@ def _check(rows: Rows) -> None:
     for name in _NUMBERS[1:]:
         if name in columns:
             rows.refuse((columns[name] < 0) | np.isinf(columns[name]), f"{name} is negative or infinite", name)
+    for name in ("input_tokens", "output_tokens"):
+        if name in columns:
+            rows.refuse(np.mod(columns[name], 1) > 0, f"{name} is no whole number", name)
     if "sample" in columns:
         rows.refuse(~(columns["sample"] >= 0), "sample is null or negative")
     if "failure" in columns:

@@ -8,12 +8,12 @@ Left out: reading files (`krins.environments.reading`) and any statistics.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from krins.domain import Arm, FailureKind, Outcome, Task, Usage
+from krins.domain import Arm, FailureKind, Outcome, Task
 from krins.errors import TableError
 from krins.interfaces import FloatArray, IntArray
 from krins.suite import Reward
@@ -31,6 +31,8 @@ class Imputation:
     missing_costs: int = 0
     """Known outcomes without a cost, given the model's mean known cost."""
     dropped_tasks: int = 0
+    unknown_samples: int = 0
+    """Rows without a quality beside others of the same cell that have one; they are left out."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,7 @@ def mean_over_samples(values: FloatArray) -> FloatArray:
 
 
 def table_from_outcomes(tasks: Sequence[Task], arms: Sequence[Arm], outcomes: Iterable[Outcome]) -> OutcomeTable:
-    """A table of live outcomes, indexed by their sample numbers; cells that were never tried are NaN.
-
-    An attempt that never had an answer counts as free: no bill for it is known.
-    """
+    """A table of live outcomes, indexed by their sample numbers; cells that were never tried are NaN."""
     rows = list(outcomes)
     task_index = {task.task_id: i for i, task in enumerate(tasks)}
     arm_index = {arm.name: i for i, arm in enumerate(arms)}
@@ -102,12 +101,32 @@ def table_from_outcomes(tasks: Sequence[Task], arms: Sequence[Arm], outcomes: It
     for row in rows:
         cell = task_index[row.task_id], arm_index[row.arm], row.sample
         quality[cell] = row.quality
-        unanswered = row.failure is not None and not row.attempts
-        cost[cell] = float(row.cost_usd) if row.cost_usd is not None else 0.0 if unanswered else np.nan
+        cost[cell] = np.nan if row.cost_usd is None else float(row.cost_usd)
         latency[cell] = np.nan if row.latency_seconds is None else row.latency_seconds
-        usage = row.usage or (Usage(0, 0, 0) if unanswered else None)
-        if usage is not None:
-            inputs[cell], outputs[cell] = usage.input_tokens, usage.output_tokens
+        if row.usage is not None:
+            inputs[cell], outputs[cell] = row.usage.input_tokens, row.usage.output_tokens
         failure[cell] = FAILURES.index(row.failure.kind if row.failure else None)
     counts = (~np.isnan(quality)).sum(axis=2)
     return OutcomeTable(tuple(tasks), tuple(arms), quality, cost, inputs, outputs, latency, failure, counts)
+
+
+def unanswered_at_mean_cost(table: OutcomeTable) -> OutcomeTable:
+    """`table` with attempts that had no answer, whose bill nobody knows, at their arm's mean known cost and tokens.
+
+    So they count as recorded suites count a missing outcome under `missing: fail`.
+    """
+    unanswered = (table.failure == FAILURES.index(FailureKind.INFRASTRUCTURE)) & np.isnan(table.cost_usd)
+
+    def filled(values: FloatArray) -> FloatArray:
+        known = ~np.isnan(values)
+        n_known = known.sum(axis=(0, 2))
+        means = np.where(known, values, 0.0).sum(axis=(0, 2)) / np.where(n_known > 0, n_known, np.nan)
+        return np.where(unanswered & np.isnan(values), means[None, :, None], values)
+
+    return replace(
+        table,
+        cost_usd=filled(table.cost_usd),
+        input_tokens=filled(table.input_tokens),
+        output_tokens=filled(table.output_tokens),
+        imputation=replace(table.imputation, missing_outcomes=int(unanswered.sum())),
+    )

@@ -1,8 +1,10 @@
 """A model behind any server that speaks OpenAI's chat completions, through the official SDK.
 
 Invariants: an answer carries what the server billed for it, priced as the suite states; a reply that does not
-follow the protocol is a `ModelFault`, never an empty answer. The SDK does the retrying (connection errors, 408, 409,
-429, 5xx; twice, with its own backoff). Left out: streaming, tools, and any judgement of the answer.
+follow the protocol is a `ModelFault`, never an empty answer. Only what no provider bills is tried again (429, 5xx, a
+connection that was refused): a request that timed out may have been paid for, so it is not. Where KRINS_NO_PAID_CALLS
+is set, as in tests, servers beyond this machine are refused. Left out: streaming, tools, and any judgement of the
+answer.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 from decimal import Decimal
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from krins.domain import Attempt, Usage
 from krins.errors import ModelFault, UserError
@@ -18,9 +21,12 @@ from krins.suite import LiveModel
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from openai.types.chat import ChatCompletion
+    from tenacity import AsyncRetrying
 
     from krins.interfaces import Clock
 
+NO_PAID_CALLS_VARIABLE = "KRINS_NO_PAID_CALLS"
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _MILLION = Decimal(1_000_000)
 
 
@@ -28,6 +34,11 @@ class OpenAICompatible:
     """One model on one server."""
 
     def __init__(self, spec: LiveModel, clock: Clock) -> None:
+        if os.environ.get(NO_PAID_CALLS_VARIABLE) and urlsplit(spec.base_url).hostname not in _LOOPBACK:
+            raise UserError(
+                f"model {spec.name}: {spec.base_url} is not on this machine, and {NO_PAID_CALLS_VARIABLE} is set",
+                f"unset {NO_PAID_CALLS_VARIABLE} to call models that may cost money",
+            )
         self._spec = spec
         self._clock = clock
         self._client_or_none: AsyncOpenAI | None = None
@@ -39,7 +50,10 @@ class OpenAICompatible:
             from openai import AsyncOpenAI
 
             self._client_or_none = AsyncOpenAI(
-                base_url=self._spec.base_url, api_key=self._api_key(), timeout=self._spec.timeout_seconds
+                base_url=self._spec.base_url,
+                api_key=self._api_key(),
+                timeout=self._spec.timeout_seconds,
+                max_retries=0,
             )
         return self._client_or_none
 
@@ -64,7 +78,7 @@ class OpenAICompatible:
         import openai
 
         try:
-            await self._client.with_options(timeout=20.0, max_retries=1).models.list()
+            await self._client.with_options(timeout=20.0).models.list()
         except openai.NotFoundError:
             return
         except (openai.OpenAIError, ValueError) as failure:
@@ -75,13 +89,15 @@ class OpenAICompatible:
 
         started = self._clock.monotonic_seconds()
         try:
-            completion = await self._client.chat.completions.create(
-                model=self._spec.model or self._spec.name,
-                messages=[{"role": "user", "content": prompt}],
-                temperature=self._spec.temperature,
-                max_tokens=self._spec.max_output_tokens,
-                seed=sample,
-            )
+            async for attempt in _retrying():
+                with attempt:
+                    completion = await self._client.chat.completions.create(
+                        model=self._spec.model or self._spec.name,
+                        messages=[{"role": "user", "content": prompt}],
+                        temperature=self._spec.temperature,
+                        max_tokens=self._spec.max_output_tokens,
+                        seed=sample,
+                    )
         except (openai.OpenAIError, ValueError) as failure:
             raise self._fault(failure) from failure
         return self._attempt(completion, self._clock.monotonic_seconds() - started)
@@ -122,3 +138,19 @@ class OpenAICompatible:
             f"model {self._spec.name} at {self._spec.base_url}: {type(failure).__name__}: {str(cause)[:300]}",
             "check that the server runs at this address and serves this model (base_url, model, api_key_env)",
         )
+
+
+def _retrying() -> AsyncRetrying:
+    import openai
+    from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+    def is_free_to_repeat(failure: BaseException) -> bool:
+        refused = isinstance(failure, openai.APIConnectionError) and not isinstance(failure, openai.APITimeoutError)
+        return refused or isinstance(failure, (openai.RateLimitError, openai.InternalServerError))
+
+    return AsyncRetrying(
+        retry=retry_if_exception(is_free_to_repeat),
+        stop=stop_after_attempt(3),
+        wait=wait_random_exponential(multiplier=0.5, max=8),
+        reraise=True,
+    )

@@ -8,10 +8,13 @@ is None, never zero. Left out: parallelism and durability (`krins.runs`), and ho
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from krins.domain import Arm, Attempt, Failure, FailureKind, Outcome, Task, Verdict
-from krins.errors import ModelFault, SandboxFault
+from krins.errors import KrinsError, ModelFault, SandboxFault, TaskError
 from krins.interfaces import Model, Verifier
 from krins.pipeline.extract import extract_code
 from krins.pipeline.tasks import CodingTask
@@ -28,6 +31,21 @@ class Coordinator:
         self._tests = {coding.task.task_id: coding.tests for coding in tasks}
         self._models = models
         self._verifier = verifier
+        # As many checks at once as there are processors: more would only run each other into their time limits.
+        self._checks = ThreadPoolExecutor(os.cpu_count() or 1, "check")
+
+    async def check(self) -> None:
+        """Run every task's tests against an empty solution.
+
+        Raises:
+            TaskError: tests that cannot be run. (Tests that run wild are found when they judge an answer.)
+        """
+
+        async def check_one(tests: str) -> None:
+            with suppress(SandboxFault):
+                await self._verify("", tests)
+
+        await asyncio.gather(*map(check_one, self._tests.values()))
 
     async def attempt(self, task: Task, arm: Arm, sample: int) -> Outcome:
         try:
@@ -54,10 +72,13 @@ class Coordinator:
             cut = ", cut off at the token limit" if attempt.finish_reason == "length" else ""
             return None, Failure(FailureKind.MODEL, f"no Python code in the answer{cut}")
         try:
-            return await asyncio.to_thread(self._verifier.verify, code, tests), None
-        except SandboxFault as fault:
+            return await self._verify(code, tests), None
+        except (SandboxFault, TaskError) as fault:
             return None, _infrastructure(fault)
 
+    async def _verify(self, code: str, tests: str) -> Verdict:
+        return await asyncio.get_running_loop().run_in_executor(self._checks, self._verifier.verify, code, tests)
 
-def _infrastructure(fault: ModelFault | SandboxFault) -> Failure:
+
+def _infrastructure(fault: KrinsError) -> Failure:
     return Failure(FailureKind.INFRASTRUCTURE, fault.message)

@@ -49,7 +49,7 @@ def load_tasks(environment: LiveEnvironment) -> list[CodingTask]:
     if not folder.is_dir():
         raise TaskError(f"{folder}: no such task folder", "give `tasks` relative to the suite file")
     everything = [_load_task(path) for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] not in "._"]
-    _check_filters(environment)
+    _check_filters(environment, [coding.task for coding in everything])
     kept = [coding for coding in everything if _selected(coding.task, environment)]
     if not kept:
         raise TaskError(
@@ -82,10 +82,15 @@ def _load_task(folder: Path) -> CodingTask:
 _FILTERS = ("task_id", "category", "difficulty", "language")
 
 
-def _check_filters(environment: LiveEnvironment) -> None:
+def _check_filters(environment: LiveEnvironment, tasks: Sequence[Task]) -> None:
     unknown = sorted((environment.include.keys() | environment.exclude.keys()) - set(_FILTERS))
     if unknown:
         raise TaskError(f"a live suite cannot filter by {', '.join(unknown)}", f"filter by {', '.join(_FILTERS)}")
+    for key, values in (*environment.include.items(), *environment.exclude.items()):
+        found = {getattr(task, key) for task in tasks}
+        for value in values:
+            if value not in found:
+                raise TaskError(f"a filter on {key} names {value!r}, which no task has", f"there is {sorted(found)}")
 
 
 def _selected(task: Task, environment: LiveEnvironment) -> bool:

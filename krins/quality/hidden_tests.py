@@ -1,14 +1,16 @@
 """Checks code against tests that it never sees, in a way that it cannot fake.
 
 Two sandboxes: in one the candidate answers calls (candidate_server.py), in the other the tests make them
-(test_runner.py), and this side carries each call and each answer between them. Expected values never reach the
-candidate; only plain data comes back from it; the verdict is read from the tests' sandbox, which the candidate cannot
-reach. So whatever a candidate does, all that it can do is return values.
+(test_runner.py), and this side carries each call and each answer between them. The candidate sees what a test passes
+to a call, uses as an index or assigns, never what it compares a result with: comparing, computing and converting
+happen in the tests' sandbox, to plain data alone (remote_object.py). The verdict is read from there as well, where the
+candidate cannot reach. So whatever a candidate does, all that it can do is return values.
 
 Invariants: every check ends, at the latest with the wall clock; quality is 1 if all tests pass and 0 otherwise; a
 candidate is blamed for what happens while a call or its answer is under way, the tests for the rest.
 Evidence quotes lines of the tests: whoever shows it to a model gives the expected values away.
-Left out: what the candidate and the tests may use of the machine (the sandbox's part), and third-party packages.
+Left out: tests that leave the judgement to the candidate (`assert solution.is_right(5)`: any true value passes, as it
+should); what the candidate and the tests may use of the machine (the sandbox's part), and third-party packages.
 """
 
 from __future__ import annotations

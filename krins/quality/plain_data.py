@@ -35,6 +35,7 @@ MAX_DEPTH = 64
 _EXACT_IN_JSON = 2**53
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SEQUENCES: dict[str, type[Any]] = {"t": tuple, "s": set, "f": frozenset}
+_PLAIN = (type(None), int, float, str, bytes, list, dict, tuple, set, frozenset)
 
 
 class NotPlain(TypeError):
@@ -77,6 +78,8 @@ def loads(line: bytes, resolve: Resolve) -> object:
 def encode(value: object, refer: Refer, depth: int = 0) -> Json:
     if depth > MAX_DEPTH:
         raise NotPlain(f"data nested more than {MAX_DEPTH} deep")
+    if not issubclass(type(value), _PLAIN):  # isinstance would ask the object too, and a stand-in refuses to answer
+        return {"h": list(refer(value))}
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (int, float, str, bytes)):

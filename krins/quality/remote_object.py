@@ -1,12 +1,19 @@
 """Stand-ins, in the tests' sandbox, for the objects that a candidate left in its own.
 
-Invariants: a stand-in forwards calls, attributes, items, iteration and arithmetic, and gets plain data or another
-stand-in back. It has no equality, order, hash or truth, so that no object of a candidate can pretend to be what a test
-expects. An exception of a candidate arrives as the nearest builtin class; one that is no `Exception` (SystemExit), a
-candidate that has died, or an answer off the protocol is `CandidateFailure`, which no test can catch as an
-`Exception`, and which the link remembers.
+Invariants: a stand-in forwards calls, attributes, items, `len`, iteration and `with`, and gets plain data or another
+stand-in back, which the test then judges here. The candidate sees names of attributes and what is passed to a call,
+used as an index or assigned, and nothing else. Every operator, comparison, `in`, truth, hash, conversion, text form,
+copy and test of its class raises `NotComparable`, written as an operator or as the special method; so do predicates of
+texts, numbers and sets (`startswith`, `isdigit`, `issubset`), except as functions of the module itself. A test in which
+that was raised has failed, even if it catches it. So no object of a candidate can pose as the value that a test expects.
+An exception of a candidate arrives as the nearest builtin class; one that is no `Exception` (SystemExit), a candidate
+that has died, or an answer off the protocol is `CandidateFailure`, which no test can catch as an `Exception`. The link
+remembers these failures.
 Left out: callbacks (a test can pass plain data and stand-ins to a candidate, not its own functions); changes that a
-candidate makes to an argument, which is a copy; and what a stand-in lacks, for every one of them looks callable.
+candidate makes to an argument, which is a copy; what a stand-in lacks, for `callable` is true of every one; and what is
+the candidate's word: that two stand-ins are one object, that something is not None, and what its own methods return.
+`assert text.find("x") >= 0` passes with any object that has such a method; a test that asserts `isinstance(text, str)`
+first has Python's own.
 
 This file is sent into sandboxes as text: standard library alone, Python 3.9 or newer.
 """
@@ -18,7 +25,7 @@ import json
 
 TYPE_CHECKING = False  # `typing` is not imported, to start fast; type checkers take this name for true
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import IO, Any
 
     from krins.quality import plain_data
@@ -26,10 +33,28 @@ else:
     import plain_data
 
 MAX_ITEMS = 10_000
-_UNARY = "neg pos invert abs int float str repr len"
-_BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift divmod"
-_ORDER = "eq ne lt le gt ge"
-_KEYWORDS = {"and": "and_", "or": "or_"}
+_ARITHMETIC = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift divmod"
+_REFUSED = {
+    "eq ne lt le gt ge": "cannot be compared",
+    "contains": "cannot be searched with `in`",
+    "bool": "has no truth",
+    "hash": "cannot be hashed",
+    _ARITHMETIC: "cannot be computed with",
+    " ".join(f"r{name} i{name}" for name in _ARITHMETIC.split()): "cannot be computed with",
+    "neg pos invert abs round trunc floor ceil": "cannot be computed with",
+    "int float complex index bytes fspath": "cannot be converted",
+    "str repr format dir": "has no text",
+    "reduce reduce_ex": "cannot be copied",
+    "instancecheck subclasscheck": "is no class",
+}
+"""Special methods, without their underscores, and what to say of an object that is asked for one."""
+_REFUSED_ATTRIBUTES = {"class": "has no class", "bases": "is no class", "mro_entries": "is no class"}
+"""What `isinstance`, `issubclass` and `class` read of an object, where other special methods are looked up in its type.
+Without this, `isinstance(x, Iterable)` would be true of every stand-in."""
+_PREDICATES = {"startswith", "endswith"} | {
+    name for kind in (str, float, set) for name in dir(kind) if name.startswith("is")
+}
+"""Methods of plain data whose answer is the assertion itself, which would leave nothing to compare here."""
 
 
 class CandidateFailure(BaseException):
@@ -50,11 +75,19 @@ class Link:
         self.failure = ""
         """Why nothing more can be had of the candidate; empty while it lives."""
         self.misbehaved = ""
-        """The last failure of the candidate that was no `Exception`; the runner clears it before each test."""
+        """What a test must not get over: the candidate's last failure that was no `Exception`, or a `NotComparable`.
+        The runner clears it before each test."""
 
     def send(self, message: object) -> None:
         self._requests.write(json.dumps(message).encode("ascii") + b"\n")
         self._requests.flush()
+
+    def load(self) -> object:
+        """The candidate's module, which is imported now. Raises what `ask` does."""
+        module = self.ask("import")
+        if type(module) is not RemoteObject:
+            raise self.failed("its answer does not follow the protocol")
+        return RemoteModule(self, module._krins_number, module._krins_name)
 
     def ask(self, operation: str, *arguments: object) -> object:
         """The candidate's answer to one operation.
@@ -76,13 +109,14 @@ class Link:
         return self._opened(operation, answer)
 
     def _opened(self, operation: str, answer: object) -> object:
-        if isinstance(answer, list) and len(answer) == 2:
+        # Types are compared, since any part of an answer may be a stand-in, which cannot be asked for its class.
+        if type(answer) is list and len(answer) == 2 and type(answer[0]) is str:
             kind, content = answer
             if kind == "value":
                 return content
-            if kind == "raise":
-                raise self._as_builtin(operation, content)
-            if kind == "ended" and isinstance(content, str):
+            if kind == "raise" and type(content) is list and [type(part) for part in content] == [list, str]:
+                raise self._as_builtin(operation, [name for name in content[0] if type(name) is str], content[1])
+            if kind == "ended" and type(content) is str:
                 self.failure = content or "it ended"
                 raise self.failed(self.failure)
         raise self.failed("its answer does not follow the protocol")
@@ -91,12 +125,7 @@ class Link:
         self.misbehaved = why
         return CandidateFailure(why)
 
-    def _as_builtin(self, operation: str, content: Any) -> BaseException:
-        try:
-            names, message = content
-            chain = [str(name) for name in names]
-        except (TypeError, ValueError):
-            return self.failed("its answer does not follow the protocol")
+    def _as_builtin(self, operation: str, chain: list[str], message: str) -> BaseException:
         for name in chain:
             kind = getattr(builtins, name, None)
             if not (isinstance(kind, type) and issubclass(kind, Exception)):
@@ -105,12 +134,12 @@ class Link:
                 # Raised from a call, it would end the test's own loops in silence and make all() of them true.
                 kind = RuntimeError
             try:
-                failure = kind(str(message))
+                failure = kind(message)
             except TypeError:
                 continue  # a class that wants more than a message, such as UnicodeDecodeError
             failure.candidate_classes = chain  # type: ignore[attr-defined]
             return failure
-        return self.failed(" ".join(["it raised", *chain[:1], str(message)]))
+        return self.failed(" ".join(["it raised", *chain[:1], message]))
 
     def _number(self, value: object) -> tuple[int, str]:
         if isinstance(value, RemoteObject):
@@ -124,7 +153,7 @@ class Link:
 
 
 class RemoteObject:
-    """An object of the candidate. Most special methods are added below the class, one for each operator."""
+    """An object of the candidate. The special methods that raise `NotComparable` are added below the class."""
 
     __slots__ = ("_krins_link", "_krins_name", "_krins_number")
     _krins_link: Link
@@ -136,7 +165,14 @@ class RemoteObject:
         object.__setattr__(self, "_krins_number", number)
         object.__setattr__(self, "_krins_name", name)
 
-    def __getattr__(self, name: str) -> object:
+    def __getattribute__(self, name: str) -> Any:
+        """Everything is the candidate's, even what this class has as well, such as `__doc__`."""
+        if name.startswith("_krins_"):
+            return object.__getattribute__(self, name)
+        if name in _REFUSALS:
+            raise _not_comparable(self, _REFUSALS[name])
+        if name in _PREDICATES and type(self) is not RemoteModule:
+            raise _not_comparable(self, f"cannot be asked for {name}()")
         return _ask(self, "getattr", name)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -159,8 +195,8 @@ class RemoteObject:
     def __delitem__(self, key: object) -> None:
         _ask(self, "delitem", key)
 
-    def __contains__(self, item: object) -> bool:
-        return _ask(self, "contains", item) is True
+    def __len__(self) -> Any:
+        return _ask(self, "len")
 
     def __iter__(self) -> Iterator[object]:
         iterator = _ask(self, "iter")
@@ -181,11 +217,11 @@ class RemoteObject:
     def __exit__(self, *exception: object) -> None:
         _ask(self, "exit")
 
-    def __bool__(self) -> bool:
-        raise _not_comparable(self, "has no truth")
 
-    def __hash__(self) -> int:
-        raise _not_comparable(self, "cannot be hashed")
+class RemoteModule(RemoteObject):
+    """The solution itself. No answer of the candidate can be one, not even an answer that is the module."""
+
+    __slots__ = ()
 
 
 def _ask(value: RemoteObject, operation: str, *arguments: object) -> object:
@@ -193,22 +229,20 @@ def _ask(value: RemoteObject, operation: str, *arguments: object) -> object:
 
 
 def _not_comparable(value: RemoteObject, what: str) -> NotComparable:
-    return NotComparable(f"an object of the solution ({value._krins_name}) {what} in a test; take plain data from it")
+    why = f"an object of the solution ({value._krins_name}) {what} in a test; take plain data from it"
+    value._krins_link.misbehaved = why
+    return NotComparable(why)
 
 
-def _add_operators() -> None:
-    for name in _UNARY.split():
-        setattr(RemoteObject, f"__{name}__", lambda self, name=name: _ask(self, name))
-    for name in _BINARY.split():
-        operation = _KEYWORDS.get(name, name)
-        setattr(RemoteObject, f"__{name}__", lambda self, other, of=operation: self._krins_link.ask(of, self, other))
-        setattr(RemoteObject, f"__r{name}__", lambda self, other, of=operation: self._krins_link.ask(of, other, self))
-    for name in _ORDER.split():
-        setattr(RemoteObject, f"__{name}__", _refuse_comparison)
+def _refusal(what: str) -> Callable[..., object]:
+    def refuse(self: RemoteObject, *others: object) -> object:
+        raise _not_comparable(self, what)
+
+    return refuse
 
 
-def _refuse_comparison(self: RemoteObject, other: object) -> bool:
-    raise _not_comparable(self, "cannot be compared")
-
-
-_add_operators()
+_REFUSALS = {f"__{name}__": what for name, what in _REFUSED_ATTRIBUTES.items()}
+for _names, _what in _REFUSED.items():
+    for _name in _names.split():
+        _REFUSALS[f"__{_name}__"] = _what
+        setattr(RemoteObject, f"__{_name}__", _refusal(_what))

@@ -42,7 +42,7 @@ class Raises:
 
     def __init__(self, *expected: object) -> None:
         first = expected[0]
-        self._expected = first if isinstance(first, tuple) else expected
+        self._expected: tuple[object, ...] = first if type(first) is tuple else expected
         self.value: BaseException | None = None
 
     def __enter__(self) -> Raises:
@@ -57,8 +57,8 @@ class Raises:
         return any(self._is(value, expected) for expected in self._expected)
 
     def _is(self, value: BaseException, expected: object) -> bool:
-        if isinstance(expected, type) and isinstance(value, expected):
-            return True
+        if type(expected) is not remote_object.RemoteObject:  # which cannot be asked whether it is a class
+            return isinstance(expected, type) and isinstance(value, expected)
         return getattr(expected, "__name__", None) in getattr(value, "candidate_classes", ())
 
 
@@ -127,7 +127,7 @@ def run_all(tests: dict[str, FunctionType], link: remote_object.Link, source: li
     passed, evidence = 0, []
     solution, broken = None, ""
     try:
-        solution = link.ask("import")
+        solution = link.load()
     except BaseException as failure:
         broken = f"solution.py does not import: {type(failure).__name__}: {failure}"
         evidence.append(printable(broken, _TEST_CHARACTERS))

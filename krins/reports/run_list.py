@@ -47,7 +47,7 @@ def render_run(row: RunRow, log: RunLog, size_bytes: int, folder: Path, console:
         "started": f"{row.started_at:%Y-%m-%d %H:%M:%S} UTC, by krins {_known(row.krins_version)}",
         "outcomes kept": f"{len(log.outcomes):,}",
         "streams decided": f"{len(log.trajectories):,}",
-        "in flight": f"{len(log.in_flight):,} attempts have no outcome",
+        "unaccounted": f"{log.n_unaccounted:,} attempts were dispatched and have no outcome",
         "damage": "; ".join(f"line {d.line}: {d.reason}" for d in log.damage) or "none",
         "on disk": f"{_mebibytes(size_bytes)} in {folder}",
     }

@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from krins.domain import Outcome
 from krins.errors import WorkerFault, boundary
+from krins.pipeline.tasks import CodingTask
+from krins.runs.live import WorkerDied
 from krins.runs.plan import Stream
 from krins.runs.recorded_run import StreamPlayer
 from krins.runs.records import Cell
@@ -27,7 +29,6 @@ from krins.suite import LiveEnvironment
 START_SECONDS = 15.0
 """About what starting Ray costs; work that takes less is done in this process."""
 _MAX_DEATHS = 3
-_RESTART_WAITS_SECONDS = (1, 2, 4, 8, 16, 32)
 _REMEDY = "start again with --resume, perhaps with --workers 0; the journal has kept everything so far"
 _JOIN = (
     "check the address and that the cluster runs this version of Ray; if it asks for a token, set RAY_AUTH_MODE=token "
@@ -121,38 +122,40 @@ def play_where_it_pays(player: StreamPlayer, streams: Iterable[Stream]) -> Itera
 
 
 class LiveActors:
-    """Live workers as async actors. Implements the `Attempt` of `krins.runs.live`."""
+    """Live workers as async actors, which take turns. `attempt` is an `Attempt` of `krins.runs.live`."""
 
-    def __init__(self, environment: LiveEnvironment, allow_unsafe: bool, workers: int) -> None:
+    def __init__(
+        self, environment: LiveEnvironment, coding_tasks: Sequence[CodingTask], allow_unsafe: bool, workers: int
+    ) -> None:
         import ray
 
         per_actor = -(-environment.max_concurrency // workers)
         # Attempts wait for servers and sandboxes, not for this actor's interpreter, so actors claim no core.
         options = {"num_cpus": 0, "scheduling_strategy": "SPREAD", "max_restarts": -1, "max_concurrency": per_actor}
         actor_class: Any = ray.remote(LiveWorker)
-        self._actors = [actor_class.options(**options).remote(environment, allow_unsafe) for _ in range(workers)]
+        arguments = environment, coding_tasks, allow_unsafe
+        self._actors = [actor_class.options(**options).remote(*arguments) for _ in range(workers)]
         self._next = 0
-        self.lost: set[Cell] = set()
-        """Attempts whose worker died with them: made again, so perhaps paid for twice."""
 
-    async def attempt(self, cell: Cell) -> Outcome:
-        """Attempt on the next actor in turn, again if it dies.
+    async def check(self) -> None:
+        """Wait until all actors stand.
 
         Raises:
-            WorkerFault: actors died under this attempt several times.
+            WorkerFault: one cannot be made, for instance because its machine has no sandbox.
         """
         import ray
 
+        with boundary(WorkerFault, "a live worker cannot start", _REMEDY, catch=ray.exceptions.RayError):
+            await asyncio.gather(*(actor.ready.remote() for actor in self._actors))
+
+    async def attempt(self, cell: Cell) -> Outcome:
+        import ray
+
         self._next = (self._next + 1) % len(self._actors)
-        actor = self._actors[self._next]
-        for wait_seconds in _RESTART_WAITS_SECONDS:
-            try:
-                outcome: Outcome = await actor.attempt.remote(cell)
-            except ray.exceptions.RayTaskError as failure:
-                raise failure.cause from None
-            except ray.exceptions.RayActorError:
-                self.lost.add(cell)
-                await asyncio.sleep(wait_seconds)  # its successor takes some seconds to start
-            else:
-                return outcome
-        raise WorkerFault(f"Ray workers died {len(_RESTART_WAITS_SECONDS)} times while attempting {cell}", _REMEDY)
+        try:
+            outcome: Outcome = await self._actors[self._next].attempt.remote(cell)
+        except ray.exceptions.RayTaskError as failure:
+            raise failure.cause from None
+        except ray.exceptions.RayActorError as failure:
+            raise WorkerDied(str(failure)) from failure
+        return outcome

@@ -5,6 +5,7 @@ Left out: reaching model servers, which is the first thing that a live run does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from krins.environments.reading import read_table
 from krins.environments.table import OutcomeTable
 from krins.errors import SuiteError
+from krins.pipeline.tasks import CodingTask, load_tasks
 from krins.routing.build import build_policy
 from krins.runs.plan import Plan
 from krins.runs.recorded_run import StreamPlayer
@@ -36,6 +38,7 @@ class RecordedSetting:
 class LiveSetting:
     plan: Plan
     worker: LiveWorker
+    coding_tasks: Sequence[CodingTask]
     allow_unsafe: bool
 
 
@@ -49,10 +52,11 @@ def prepare(suite: Suite, allow_unsafe: bool) -> RecordedSetting | LiveSetting:
     environment = suite.environment
     if isinstance(environment, RecordedEnvironment):
         return recorded_setting(suite, read_table(environment))
-    worker = LiveWorker(environment, allow_unsafe)
+    coding_tasks = load_tasks(environment)
+    worker = LiveWorker(environment, coding_tasks, allow_unsafe)
     plan = Plan(suite, len(worker.tasks), len(worker.arms))
     _check_routers(suite, [arm.name for arm in worker.arms], suite.reward.is_quality_alone)
-    return LiveSetting(plan, worker, allow_unsafe)
+    return LiveSetting(plan, worker, coding_tasks, allow_unsafe)
 
 
 def recorded_setting(suite: Suite, table: OutcomeTable) -> RecordedSetting:

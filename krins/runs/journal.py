@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,10 +44,15 @@ class JournalContent:
 
 
 class JournalWriter:
-    """Appends records to one file. Not safe for use by two processes at once: the run's lock sees to that."""
+    """Appends records to one file. Threads may share it; that processes do not is up to the run's lock.
+
+    A writer that could not write once refuses ever after: what was appended meanwhile would otherwise seem durable.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
+        self._failure: StorageFault | None = None
         with boundary(StorageFault, f"{path}: cannot open the journal", _REMEDY, catch=OSError):
             self._file = path.open("ab", buffering=0)
             self._buffer = [b"\n"] if _ends_torn(path) else []
@@ -54,9 +60,10 @@ class JournalWriter:
 
     def append(self, record: dict[str, Any]) -> None:
         """Take a record; it is durable only after the next `commit`."""
-        body = json.dumps({"seq": self._sequence, **record}, separators=(",", ":"), ensure_ascii=True).encode()
-        self._sequence += 1
-        self._buffer.append(_HEAD + f"{zlib.crc32(body):08x}".encode() + _MIDDLE + body + b"}\n")
+        with self._lock:
+            body = json.dumps({"seq": self._sequence, **record}, separators=(",", ":"), ensure_ascii=True).encode()
+            self._sequence += 1
+            self._buffer.append(_HEAD + f"{zlib.crc32(body):08x}".encode() + _MIDDLE + body + b"}\n")
 
     def commit(self) -> None:
         """Write everything appended so far and wait until the disk holds it.
@@ -64,12 +71,19 @@ class JournalWriter:
         Raises:
             StorageFault: the disk is full or failing; nothing that was committed before is lost.
         """
-        group, self._buffer = self._buffer, []
-        with boundary(StorageFault, f"{self._path}: cannot write the journal", _REMEDY, catch=OSError):
-            rest = memoryview(b"".join(group))
-            while rest:
-                rest = rest[self._file.write(rest) :]
-            _sync(self._file.fileno())
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            group, self._buffer = self._buffer, []
+        try:
+            with boundary(StorageFault, f"{self._path}: cannot write the journal", _REMEDY, catch=OSError):
+                rest = memoryview(b"".join(group))
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+                _sync(self._file.fileno())
+        except StorageFault as failure:
+            self._failure = failure
+            raise
 
     def close(self) -> None:
         self._file.close()

@@ -2,8 +2,9 @@
 
 Invariants: a cell that several routers want is attempted and paid for once; what is about to be paid is journalled
 before it is dispatched, and an outcome is journalled before anyone sees it, so a killed process loses at most the
-attempts that were in flight. A model that gives no answer three times running stops the run: a table full of failures
-helps nobody, and `--resume` tries those attempts again. Left out: which cells are wanted (routers, or a recording).
+attempts that were in flight. Infrastructure that fails an arm three times running stops the run: a table full of
+failures helps nobody, and `--resume` tries attempts without an answer again. Left out: which cells are wanted (by
+routers, or by a recording).
 """
 
 from __future__ import annotations
@@ -14,13 +15,19 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 
 from krins.domain import FailureKind, Outcome
-from krins.errors import ModelFault
+from krins.errors import ModelFault, SandboxFault, WorkerFault
 from krins.runs.journal import JournalWriter
 from krins.runs.progress import Progress
 from krins.runs.records import Cell, Dispatched, Observed, Record
 
 Attempt = Callable[[Cell], Awaitable[Outcome]]
+"""Raises WorkerDied if whoever made the attempt died with it."""
 _MAX_CONSECUTIVE_FAULTS = 3
+_RESTART_WAITS_SECONDS = (1, 2, 4, 8, 16, 32)
+
+
+class WorkerDied(Exception):
+    """An attempt was lost with its worker: it may have been paid for."""
 
 
 class GroupCommit:
@@ -56,11 +63,14 @@ class OutcomeSource:
     ) -> None:
         self._attempt, self._journal, self._progress = attempt, journal, progress
         self._slots = asyncio.Semaphore(max_concurrency)
-        self._futures: dict[Cell, asyncio.Task[Outcome]] = {}
+        self._futures: dict[Cell, asyncio.Task[None]] = {}
+        self._is_cancelled = False
         self._faults: Counter[str] = Counter()
         self.observed: dict[Cell, Outcome] = {}
         self.billed_usd = Decimal(0)
         """Paid for all that was observed, as far as servers told."""
+        self.n_lost = 0
+        """Attempts that died with their worker and were made again."""
         for outcome in known:
             if not _unanswered(outcome):
                 self._keep(outcome)
@@ -71,7 +81,11 @@ class OutcomeSource:
         Raises:
             ModelFault: a model gave no answer several times running.
             StorageFault: the journal cannot be written.
+            WorkerFault: workers died again and again.
+            CancelledError: the source was cancelled.
         """
+        if self._is_cancelled:
+            raise asyncio.CancelledError
         wanted = [cell for cell in dict.fromkeys(cells) if cell not in self.observed and cell not in self._futures]
         for cell in wanted:
             self._futures[cell] = asyncio.create_task(self._obtain(cell))
@@ -79,14 +93,27 @@ class OutcomeSource:
         await asyncio.gather(*pending.values())
         return [self.observed[cell] for cell in cells]
 
-    async def _obtain(self, cell: Cell) -> Outcome:
+    async def _obtain(self, cell: Cell) -> None:
         async with self._slots:
-            await self._journal.durable([Dispatched(cells=[cell])])
-            outcome = await self._attempt(cell)
-            await self._journal.durable([Observed(outcome=outcome)])
+            outcome = await self._attempt_durably(cell)
         self._stop_on_faults(outcome)
         self._keep(outcome)
-        return outcome
+
+    async def _attempt_durably(self, cell: Cell) -> Outcome:
+        for wait_seconds in _RESTART_WAITS_SECONDS:
+            await self._journal.durable([Dispatched(cells=[cell])])
+            try:
+                outcome = await self._attempt(cell)
+            except WorkerDied:
+                self.n_lost += 1
+                await asyncio.sleep(wait_seconds)  # its successor takes some seconds to start
+            else:
+                await self._journal.durable([Observed(outcome=outcome)])
+                return outcome
+        raise WorkerFault(
+            f"workers died {len(_RESTART_WAITS_SECONDS)} times while attempting {cell}",
+            "see what kills them (memory?), then go on with --resume, perhaps with --workers 0",
+        )
 
     def _keep(self, outcome: Outcome) -> None:
         self.observed[cell_of(outcome)] = outcome
@@ -94,19 +121,22 @@ class OutcomeSource:
         self._progress.spend(self.billed_usd)
 
     def cancel(self) -> None:
-        """Give up every attempt under way."""
+        """Give up every attempt under way, and take no more."""
+        self._is_cancelled = True
         for future in self._futures.values():
             future.cancel()
 
     def _stop_on_faults(self, outcome: Outcome) -> None:
-        if not _unanswered(outcome):
+        failure = outcome.failure
+        if failure is None or failure.kind is not FailureKind.INFRASTRUCTURE:
             self._faults[outcome.arm] = 0
             return
         self._faults[outcome.arm] += 1
-        if self._faults[outcome.arm] >= _MAX_CONSECUTIVE_FAULTS and outcome.failure is not None:
-            raise ModelFault(
-                f"{outcome.failure.message} ({self._faults[outcome.arm]} attempts running without an answer)",
-                "see to the server, then go on with --resume; every outcome so far is kept",
+        if self._faults[outcome.arm] >= _MAX_CONSECUTIVE_FAULTS:
+            error = SandboxFault if outcome.attempts else ModelFault
+            raise error(
+                f"{failure.message} ({self._faults[outcome.arm]} attempts running failed like this)",
+                "see to it, then go on with --resume; every outcome so far is kept",
             )
 
 

@@ -13,9 +13,11 @@ from decimal import Decimal
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+import numpy as np
+
 from krins.domain import Arm, Outcome, Task
 from krins.environments.reading import read_table
-from krins.environments.table import OutcomeTable, table_from_outcomes
+from krins.environments.table import OutcomeTable, table_from_outcomes, unanswered_at_mean_cost
 from krins.errors import RunError
 from krins.runs.baselines import compute_baselines
 from krins.runs.plan import Plan
@@ -34,10 +36,11 @@ def conclude(
     trajectories: Sequence[Trajectory],
     elapsed_seconds: float,
     billed_usd: Decimal,
-    notes: Iterable[str] = (),
+    n_unaccounted: int,
 ) -> RunResult:
     """Everything that the run's table shows."""
     suite = log.started.suite
+    table = unanswered_at_mean_cost(table)
     cells = complete_cells(table, suite.reward)
     repositories = {task.repository for task in table.tasks}
     plan = Plan(suite, len(table.tasks), len(table.arms))
@@ -54,24 +57,34 @@ def conclude(
         non_inferiority_margin=suite.non_inferiority_margin,
         elapsed_seconds=elapsed_seconds,
         billed_usd=billed_usd,
-        notes=[*notes, *_notes(log, table, cells is not None, routers)],
+        notes=_notes(log, table, cells is not None, routers, n_unaccounted),
         routers=routers,
         baselines=compute_baselines(cells) if cells else None,
     )
 
 
-def _notes(log: RunLog, table: OutcomeTable, is_complete: bool, routers: Sequence[RouterResult]) -> list[str]:
+def _notes(
+    log: RunLog, table: OutcomeTable, is_complete: bool, routers: Sequence[RouterResult], n_unaccounted: int
+) -> list[str]:
     """What a reader must know beside the numbers."""
     suite, imputation = log.started.suite, table.imputation
+    is_live = isinstance(suite.environment, LiveEnvironment)
+    n_unpriced = int((~np.isnan(table.quality) & np.isnan(table.cost_usd)).sum())
     infrastructure = sum(router.errors.infrastructure for router in routers)
     said = {
         f"{imputation.missing_outcomes} missing outcomes count as failures at the model's mean known cost.": (
             imputation.missing_outcomes
         ),
         f"{imputation.missing_costs} known outcomes without a cost take the model's mean.": imputation.missing_costs,
+        f"{imputation.unknown_samples} samples without a quality were left out beside others of their cell.": (
+            imputation.unknown_samples
+        ),
         f"{imputation.dropped_tasks} tasks were dropped: some model has no outcome for them.": imputation.dropped_tasks,
         f"Each task comes up {suite.passes} times; answers are drawn again from the recorded samples (a simulation).": (
-            suite.passes > 1 and isinstance(suite.environment, RecordedEnvironment)
+            suite.passes > 1 and not is_live
+        ),
+        f"{n_unpriced} answers have no known cost, for their server told no usage; they are not in the bill.": (
+            n_unpriced if is_live else 0
         ),
         "No repositories are known: intervals take tasks as independent.": all(
             task.repository is None for task in table.tasks
@@ -83,8 +96,8 @@ def _notes(log: RunLog, table: OutcomeTable, is_complete: bool, routers: Sequenc
         "`quality` and are left out of `quality_answered`.": infrastructure,
         f"{len(log.damage)} journal lines were damaged and left out: "
         + "; ".join(f"line {damage.line}: {damage.reason}" for damage in log.damage): len(log.damage),
-        f"{len(log.in_flight)} attempts were in flight when the run was stopped and were made again, so they may have "
-        "been paid for twice.": len(log.in_flight),
+        f"{n_unaccounted} attempts were in flight when a process died and were made again, so they may have been paid "
+        "for twice.": n_unaccounted,
     }
     return [note for note, applies in said.items() if applies]
 

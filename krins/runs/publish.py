@@ -111,6 +111,9 @@ def encode_outcomes(table: OutcomeTable) -> bytes:
     def known(values: Any, kind: pa.DataType) -> Any:
         return pa.array(values[cell], mask=np.isnan(values[cell])).cast(kind)
 
+    # As in a recording: what infrastructure kept from being judged has no quality, so nobody learns from it.
+    judged = np.where(table.failure == FAILURES.index(FailureKind.INFRASTRUCTURE), np.nan, table.quality)
+
     columns = {
         "task_id": of_task("task_id"),
         "repo": of_task("repository"),
@@ -124,7 +127,7 @@ def encode_outcomes(table: OutcomeTable) -> bytes:
         "sample": pa.array(sample),
         "input_tokens": known(table.input_tokens, pa.int64()),
         "output_tokens": known(table.output_tokens, pa.int64()),
-        "quality": known(table.quality, pa.float64()),
+        "quality": known(judged, pa.float64()),
         "cost_usd": known(table.cost_usd, pa.float64()),
         "latency_s": known(table.latency_seconds, pa.float64()),
     }

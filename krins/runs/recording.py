@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 from krins import __version__
 from krins.domain import Outcome
 from krins.errors import Interrupted, KrinsError, RunError, SuiteError
+from krins.pipeline.tasks import load_tasks
 from krins.runs.live import GroupCommit, OutcomeSource
 from krins.runs.progress import Progress
 from krins.runs.publish import publish_recording
@@ -24,10 +27,19 @@ from krins.suite import LiveEnvironment
 from krins.suite_file import load_suite
 
 
+class Recording(NamedTuple):
+    """What came of a recording."""
+
+    n_rows: int
+    billed_usd: Decimal
+    n_unaccounted: int
+    """Attempts that were cut off and made again, so that they may have been paid for twice."""
+
+
 def record_suite(
     suite: Path, output: Path, resume_id: str | None, home: Path, allow_unsafe: bool, progress: Progress
-) -> int:
-    """Record the live suite in a file as the outcome table `output`; returns its number of rows.
+) -> Recording:
+    """Record the live suite in a file as the outcome table `output`.
 
     Raises:
         SuiteError: the suite is not live. RunError: what is to be resumed is another recording.
@@ -39,7 +51,7 @@ def record_suite(
     environment = read.environment
     if not isinstance(environment, LiveEnvironment):
         raise SuiteError(f"{suite}: only a live suite can be recorded", "give `environment` the kind live")
-    worker = LiveWorker(environment, allow_unsafe)
+    worker = LiveWorker(environment, load_tasks(environment), allow_unsafe)
     store = Store(home)
     run_id = store.find(resume_id) if resume_id else store.create_run(f"{read.name}-recording", time.time())
     started = Started(
@@ -55,15 +67,18 @@ def record_suite(
     )
     command = f"krins-eval record {suite} --output {output} --resume {run_id}"
     try:
-        with resumed_session(store, run_id) if resume_id else new_session(store, started) as session:
+        with resumed_session(store, run_id, "record") if resume_id else new_session(store, started) as session:
             _check_same(session.log.started, started)
             outcomes = asyncio.run(_record_all(session, worker, environment, progress))
+            n_unaccounted = session.log.n_unaccounted
     except KeyboardInterrupt:
         raise Interrupted(f"recording {run_id} was interrupted; what it has is kept", command) from None
     except KrinsError as error:
         error.remedy = f"{error.remedy}\n  go on with: {command}".lstrip()
         raise
-    return publish_recording(output.absolute(), worker.tasks, outcomes)
+    n_rows = publish_recording(output.absolute(), worker.tasks, outcomes)
+    billed_usd = sum((outcome.cost_usd or Decimal(0) for outcome in outcomes), Decimal(0))
+    return Recording(n_rows, billed_usd, n_unaccounted)
 
 
 def _check_same(before: Started, now: Started) -> None:
@@ -103,4 +118,5 @@ async def _record_all(
     try:
         return await asyncio.gather(*(one(cell) for cell in cells))
     finally:
+        source.cancel()
         await worker.close()

@@ -126,6 +126,7 @@ class RunResult(_Frozen):
     passes: int
     non_inferiority_margin: float
     elapsed_seconds: float
+    """Of the process that finished it; a run that was resumed took longer."""
     billed_usd: Decimal
     """Paid in this run: each answer once, however many routers used it. 0 for recorded suites."""
     notes: list[str]
@@ -153,7 +154,7 @@ class RunResult(_Frozen):
 
     @property
     def decisions(self) -> pd.DataFrame:
-        """Every decision: columns router, replication, step, task_id, arm, sample, probability, quality and so on."""
+        """Every decision: columns router, replication, step, task_id, model, sample, probability."""
         import pandas as pd
 
         return pd.read_parquet(self.folder / "decisions.parquet")

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from krins import __version__
 from krins.environments.table import OutcomeTable
@@ -100,7 +101,7 @@ def resume(run_id: str, *, home: Path | None = None, execution: Execution = Exec
     """
     store = Store(home or default_home())
     run_id = store.find(run_id)
-    with _resumable(run_id), resumed_session(store, run_id) as session:
+    with _resumable(run_id), resumed_session(store, run_id, "run") as session:
         if session.log.result is not None:
             return _finish(session, session.log.result)
         return _carry_out(session, _setting_again(session, execution), execution)
@@ -114,7 +115,7 @@ def customise(suite: Suite, table: Path | None, seed: int | None, replications: 
         return suite
     if not isinstance(suite.environment, RecordedEnvironment):
         raise SuiteError("--table goes with a recorded suite, this one is live", "leave --table out")
-    return suite.model_copy(update={"environment": suite.environment.model_copy(update={"table": table})})
+    return suite.model_copy(update={"environment": suite.environment.model_copy(update={"table": table.absolute()})})
 
 
 @contextmanager
@@ -166,12 +167,14 @@ def _setting_again(session: Session, execution: Execution) -> RecordedSetting | 
 
 def _carry_out(session: Session, setting: RecordedSetting | LiveSetting, execution: Execution) -> RunResult:
     began = time.monotonic()
-    table, trajectories, billed_usd, notes = (
+    table, trajectories, billed_usd, n_lost = (
         _play_live(session, setting, execution)
         if isinstance(setting, LiveSetting)
         else _play_recorded(session, setting, execution)
     )
-    result = conclude(session.log, table, trajectories, time.monotonic() - began, billed_usd, notes)
+    result = conclude(
+        session.log, table, trajectories, time.monotonic() - began, billed_usd, session.log.n_unaccounted + n_lost
+    )
     publish(session.store.folder(session.run_id), setting.plan, table, trajectories)
     session.write(Finished(result=result))
     return _finish(session, result)
@@ -190,7 +193,8 @@ class _Played(NamedTuple):
     table: OutcomeTable
     trajectories: list[Trajectory]
     billed_usd: Decimal = Decimal(0)
-    notes: Sequence[str] = ()
+    n_lost: int = 0
+    """Attempts that died with their worker and were made again."""
 
 
 def _play_recorded(session: Session, setting: RecordedSetting, execution: Execution) -> _Played:
@@ -221,10 +225,20 @@ def _play_live(session: Session, setting: LiveSetting, execution: Execution) -> 
         pays = execution.ray_address is not None or setting.plan.n_decisions > START_SECONDS
         workers = available_workers() if pays else 0
     if workers == 0:
-        return asyncio.run(_attempt_all(session, setting, environment, None, execution.progress))
+        return _run_to_end(_attempt_all(session, setting, environment, None, execution.progress))
     with ray_session(execution.ray_address, workers):
-        actors = LiveActors(environment, setting.allow_unsafe, workers)
-        return asyncio.run(_attempt_all(session, setting, environment, actors, execution.progress))
+        actors = LiveActors(environment, setting.coding_tasks, setting.allow_unsafe, workers)
+        return _run_to_end(_attempt_all(session, setting, environment, actors, execution.progress))
+
+
+def _run_to_end(work: Coroutine[Any, Any, _Played]) -> _Played:
+    """`asyncio.run`, in a thread of its own where a loop is running already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def _attempt_all(
@@ -233,6 +247,8 @@ async def _attempt_all(
     worker = setting.worker
     try:
         await worker.check()
+        if actors:
+            await actors.check()
         source = OutcomeSource(
             actors.attempt if actors else worker.attempt,
             GroupCommit(session.journal),
@@ -245,6 +261,4 @@ async def _attempt_all(
         await worker.close()
     session.write(*(Decided.of(trajectory) for trajectory in trajectories))
     table = live_table(session.log, source.observed.values())
-    lost = len(actors.lost) if actors else 0
-    notes = [f"{lost} attempts were made again because their worker died, so they may have been paid for twice."]
-    return _Played(table, trajectories, source.billed_usd, notes if lost else ())
+    return _Played(table, trajectories, source.billed_usd, source.n_lost)

@@ -6,9 +6,11 @@ not done again. Left out: doing anything.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from krins.domain import Outcome
 from krins.errors import RunError
@@ -28,8 +30,8 @@ class RunLog:
     started: Started
     outcomes: dict[Cell, Outcome] = field(default_factory=dict)
     trajectories: dict[Stream, Trajectory] = field(default_factory=dict)
-    in_flight: frozenset[Cell] = frozenset()
-    """Attempts that were dispatched and have no outcome: they may have been paid for, and will be made again."""
+    n_unaccounted: int = 0
+    """Attempts that were dispatched and have no outcome: made again, but perhaps paid for the first time too."""
     result: RunResult | None = None
     damage: list[Damage] = field(default_factory=list)
 
@@ -48,12 +50,13 @@ def read_run(store: Store, run_id: str) -> RunLog:
     if started is None:
         raise RunError(f"{path}: the record that says what was started is missing or damaged", "start the run anew")
     outcomes = {cell_of(r.outcome): r.outcome for r in records if isinstance(r, Observed)}
-    dispatched = {cell for record in records if isinstance(record, Dispatched) for cell in record.cells}
+    n_dispatched = Counter(cell for record in records if isinstance(record, Dispatched) for cell in record.cells)
+    n_observed = Counter(cell_of(record.outcome) for record in records if isinstance(record, Observed))
     return RunLog(
         started=started,
         outcomes=outcomes,
         trajectories={r.stream: r.trajectory() for r in records if isinstance(r, Decided)},
-        in_flight=frozenset(dispatched - outcomes.keys()),
+        n_unaccounted=(n_dispatched - n_observed).total(),
         result=next((record.result for record in records if isinstance(record, Finished)), None),
         damage=content.damage,
     )
@@ -88,14 +91,18 @@ def new_session(store: Store, started: Started) -> Iterator[Session]:
 
 
 @contextmanager
-def resumed_session(store: Store, run_id: str) -> Iterator[Session]:
-    """Go on with a run.
+def resumed_session(store: Store, run_id: str, purpose: Literal["run", "record"]) -> Iterator[Session]:
+    """Go on with a run, or with a recording.
 
     Raises:
-        RunError: another process is writing it, or its journal cannot be gone on with.
+        RunError: it is not of that purpose, another process is writing it, or its journal cannot be gone on with.
     """
     with store.lock(run_id):
         log = read_run(store, run_id)
+        if log.started.purpose != purpose:
+            other = "recording" if purpose == "run" else "run"
+            command = "record SUITE --output TABLE" if purpose == "run" else "run"
+            raise RunError(f"{run_id} is a {other}", f"go on with it by: krins-eval {command} --resume {run_id}")
         with JournalWriter(store.journal(run_id)) as journal:
             yield Session(store, log, journal)
 

@@ -61,6 +61,7 @@ class Store:
         with boundary(StorageFault, f"{self.home}: cannot keep a run there", remedy, catch=OSError):
             self._prepare()
             self.folder(run_id).mkdir()
+            sync_folder(self.runs)
         return run_id
 
     def _prepare(self) -> None:
@@ -118,6 +119,15 @@ class Store:
             lock.release()
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: a file that was synced can still lose its name in a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def published(path: Path) -> Iterator[Path]:
     """Write to the path given, and it appears as `path` whole or not at all.
@@ -132,5 +142,6 @@ def published(path: Path) -> Iterator[Path]:
             with draft.open("rb+") as file:
                 os.fsync(file.fileno())
             draft.replace(path)
+            sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)

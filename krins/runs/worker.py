@@ -1,19 +1,21 @@
 """The live environment, built from a suite: models, tasks, sandbox and verifier put together.
 
-Invariant: what a worker needs is in the suite, so it can be built in this process or in an actor on another machine.
+Invariant: a worker is handed suite and tasks, and reads no file, so one built in an actor on another machine asks and
+judges the same.
 Left out: actors (`krins.runs.actors`), and which attempts are made.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from krins.clock import SystemClock
 from krins.domain import Arm, Outcome, Task
 from krins.interfaces import Limits
 from krins.models.openai_compatible import OpenAICompatible
 from krins.pipeline.coordinator import Coordinator
-from krins.pipeline.tasks import fingerprint, load_tasks
+from krins.pipeline.tasks import CodingTask, fingerprint
 from krins.quality.hidden_tests import HiddenTests
 from krins.quality.sandbox import choose_sandbox
 from krins.runs.records import Cell
@@ -23,7 +25,7 @@ from krins.suite import LiveEnvironment
 class LiveWorker:
     """Attempts cells of one live environment."""
 
-    def __init__(self, environment: LiveEnvironment, allow_unsafe: bool) -> None:
+    def __init__(self, environment: LiveEnvironment, coding_tasks: Sequence[CodingTask], allow_unsafe: bool) -> None:
         clock = SystemClock()
         self._models = {spec.name: OpenAICompatible(spec, clock) for spec in environment.models}
         limits = environment.limits
@@ -35,7 +37,6 @@ class LiveWorker:
                 processes=limits.processes,
             ),
         )
-        coding_tasks = load_tasks(environment)
         self.tasks_sha256 = fingerprint(coding_tasks)
         self._coordinator = Coordinator(coding_tasks, self._models, verifier)
         self._tasks = {task.task_id: task for task in self._coordinator.tasks}
@@ -49,8 +50,16 @@ class LiveWorker:
         return list(self._coordinator.arms)
 
     async def check(self) -> None:
-        """Find servers that are out of reach before any work is done; raises ModelFault."""
+        """Find servers that are out of reach and tests that cannot be run, before any answer is paid for.
+
+        Raises:
+            ModelFault, TaskError, SandboxFault: what was found.
+        """
         await asyncio.gather(*(model.check() for model in self._models.values()))
+        await self._coordinator.check()
+
+    async def ready(self) -> None:
+        """Answers once this worker stands."""
 
     async def attempt(self, cell: Cell) -> Outcome:
         return await self._coordinator.attempt(self._tasks[cell.task_id], Arm(cell.arm), cell.sample)

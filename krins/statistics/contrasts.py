@@ -42,11 +42,15 @@ def hull_gain_values(
 def hull_saving_values(
     quality: FloatArray, cost: FloatArray, arm_quality: FloatArray, arm_cost: FloatArray, hull: Hull
 ) -> FloatArray | None:
-    """1 - mean cost / the hull's cost at the same mean quality; None outside the hull. Arguments as above."""
+    """1 - mean cost / the hull's cost at the same mean quality; None outside the hull, or where that cost is 0.
+
+    Arguments as above.
+    """
     mixture = hull.mixture_at_quality(float(quality.mean()))
     if mixture is None:
         return None
     left, right, weight = mixture.left, mixture.right, mixture.weight
     mixed_quality = (1 - weight) * arm_quality[:, left] + weight * arm_quality[:, right]
     mixed_cost = (1 - weight) * arm_cost[:, left] + weight * arm_cost[:, right]
-    return saving_values(cost, mixed_cost + (quality - mixed_quality) / mixture.slope)
+    hull_cost = mixed_cost + (quality - mixed_quality) / mixture.slope
+    return saving_values(cost, hull_cost) if hull_cost.mean() > 0 else None

@@ -58,8 +58,20 @@ def test_drop_task_leaves_out_what_is_incomplete(tmp_path: Path) -> None:
 
 
 def test_by_default_missing_outcomes_are_refused_with_their_number(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"1 of 6 .* in 1 of 3 tasks, and 1 known outcomes have no cost"):
+    with pytest.raises(TableError, match=r"1 of 6 .* in 1 of 3 tasks; 1 known outcomes have no cost"):
         read(write(tmp_path, ROWS))
+
+
+def test_what_goes_with_a_dropped_task_is_not_counted_as_filled_in(tmp_path: Path) -> None:
+    rows = [*ROWS[:4], {**ROWS[4], "cost_usd": None}]
+    assert read(write(tmp_path, rows), missing="drop_task").imputation.missing_costs == 1
+    assert read(write(tmp_path, rows), missing="fail").imputation.missing_costs == 2
+
+
+def test_a_path_with_the_characters_of_a_pattern(tmp_path: Path) -> None:
+    write(tmp_path, ROWS, "csv").rename(tmp_path / "x[1]*.csv")
+    (tmp_path / "x1.csv").write_text("task_id,model,quality,cost_usd\nother,m,1,1\n")
+    assert len(read(tmp_path / "x[1]*.csv", missing="fail").tasks) == 3
 
 
 def test_filters_and_renamed_columns(tmp_path: Path) -> None:
@@ -76,7 +88,10 @@ def test_samples_are_numbered_anew_with_unknown_ones_last(tmp_path: Path) -> Non
         {"task_id": "t", "model": "a", "quality": quality, "cost_usd": 1.0, "sample": sample}
         for sample, quality in [(7, 1.0), (3, None), (5, 0.0)]
     ]
-    table = read(write(tmp_path, rows))
+    with pytest.raises(TableError, match="1 samples have no quality"):
+        read(write(tmp_path, rows))
+    table = read(write(tmp_path, rows), missing="fail")
+    assert table.imputation.unknown_samples == 1
     assert table.counts.tolist() == [[2]]
     assert table.quality[0, 0, :2].tolist() == [0.0, 1.0]
     assert mean_over_samples(table.quality).tolist() == [[0.5]]
@@ -108,10 +123,11 @@ def broken(row: int, **values: Any) -> list[dict[str, Any]]:
         (broken(0, cost_usd=-0.1), r"row 1 .*: cost_usd is negative"),
         (broken(0, cost_usd=float("inf")), r"row 1 .*: cost_usd is negative or infinite"),
         (broken(2, model="b", quality=0.0), r"\(task_id, model\) stands in an earlier row already"),
+        ([{**row, "input_tokens": 1.5} for row in ROWS], r"row 1 .*: input_tokens is no whole number \(1.5"),
         (broken(4, model=None), r"row 5 .*: model is null"),
         ([{"task_id": "t", "model": "a", "quality": 1.0}], "there is no column cost_usd; the table has task_id"),
     ],
-    ids=["quality", "cost", "infinite", "duplicate", "null model", "column"],
+    ids=["quality", "cost", "infinite", "duplicate", "tokens", "null model", "column"],
 )
 def test_what_is_wrong_is_named_with_its_row(
     tmp_path: Path, kind: str, rows: list[dict[str, Any]], message: str

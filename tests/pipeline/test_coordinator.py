@@ -92,6 +92,12 @@ def test_a_broken_sandbox_is_infrastructure_and_the_answer_is_still_charged() ->
     assert outcome.cost_usd == Decimal("0.5")
 
 
-def test_broken_tests_stop_the_run() -> None:
+def test_broken_tests_are_found_before_an_answer_is_paid_for_and_later_are_a_row() -> None:
+    model, judge = Scripted(CODE), Judge(TaskError("tests.py does not import"))
     with pytest.raises(TaskError):
-        run(Scripted(CODE), Judge(TaskError("tests.py does not import")))
+        asyncio.run(Coordinator([CodingTask(TASK, "TESTS")], {"m": model}, judge).check())
+    assert model.prompts == []
+    outcome = run(model, judge)
+    assert outcome.failure is not None
+    assert outcome.failure.kind is FailureKind.INFRASTRUCTURE
+    assert outcome.cost_usd == Decimal("0.5")

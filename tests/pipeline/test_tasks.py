@@ -64,6 +64,8 @@ def test_filters(tmp_path: Path) -> None:
     chosen = load_tasks(environment(tmp_path, include={"category": ["docs"]}, exclude={"task_id": ["b"]}))
     assert [coding.task.task_id for coding in chosen] == ["a", "c"]
     with pytest.raises(TaskError, match="no task is left of 3"):
+        load_tasks(environment(tmp_path, exclude={"category": ["docs"]}))
+    with pytest.raises(TaskError, match="names 'devops', which no task has"):
         load_tasks(environment(tmp_path, include={"category": ["devops"]}))
     with pytest.raises(TaskError, match="cannot filter by colour"):
         load_tasks(environment(tmp_path, include={"colour": ["red"]}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from krins.interfaces import Limits, Sandbox
 from krins.quality.hidden_tests import HiddenTests
 
 TESTS = """
@@ -193,6 +194,144 @@ def test_a_fake_does_not_pass(hidden_tests: HiddenTests, fake: str) -> None:
 def test_the_honest_one_passes(hidden_tests: HiddenTests) -> None:
     verdict = hidden_tests.verify(HONEST, TESTS)
     assert (verdict.quality, verdict.checks_passed, verdict.checks_total, verdict.evidence) == (1.0, 3, 3, "")
+
+
+YES_MAN = """
+class Word(str):
+    def __eq__(self, other): return True
+    __hash__ = str.__hash__
+
+heard = []
+
+class YesMan:
+    def __getattr__(self, name):
+        return lambda *arguments: heard.append(arguments) or True
+    def __call__(self, *arguments): return heard.append(arguments) or True
+    def __len__(self): return 12
+    def __iter__(self): return iter([])
+    __class__ = property(lambda self: int)
+    __int__ = __index__ = __round__ = __trunc__ = __floor__ = __ceil__ = lambda self, *_: 12
+    __float__ = lambda self: 12.566
+    __complex__ = lambda self: 12.566 + 0j
+    __str__ = __repr__ = __fspath__ = lambda self: Word("expected")
+    __format__ = lambda self, how: "expected"
+    __bytes__ = lambda self: b"expected"
+    __dir__ = lambda self: ["expected"]
+
+def agree(result):
+    return lambda self, *arguments: heard.append(arguments) or result
+
+for name in "eq ne lt le gt ge contains bool instancecheck subclasscheck".split():
+    setattr(YesMan, f"__{name}__", agree(True))
+for name in "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift divmod".split():
+    for prefix in ("", "r", "i"):
+        setattr(YesMan, f"__{prefix}{name}__", agree(0.0))
+for name in "neg pos invert abs".split():
+    setattr(YesMan, f"__{name}__", agree(0))
+YesMan.__hash__ = agree(12)
+
+def f(*_): return YesMan()
+def module(): import sys; return sys.modules[__name__]
+def startswith(*_): return True
+def seen(): return heard
+"""
+
+PASSED_BY_A_YES_MAN = [
+    "abs(solution.f(2) - 12.566) < 1e-3",
+    "abs(12.566 - solution.f(2)) < 1e-3",
+    *(f"not solution.f() {sign} 12.566" for sign in "+ - * / // % ** @ & | ^ << >>".split()),
+    *(f"not 12.566 {sign} solution.f()" for sign in "+ - * / // % ** @ & | ^ << >>".split()),
+    *(f"solution.f() {sign} 12.566" for sign in "== != < <= > >=".split()),
+    *(f"12.566 {sign} solution.f()" for sign in "== != < <= > >=".split()),
+    *(f"solution.f().__{name}__(12.566)" for name in ("eq", "ge", "contains", "radd", "isub", "instancecheck")),
+    "'expected' in solution.f()",
+    "'expected' not in solution.f() or True",
+    "solution.f() in ['expected']",
+    "solution.f() in {'expected': 1}",
+    "solution.f()",
+    "not solution.f() or True",
+    "[solution.f()] == ['expected']",
+    "{'a': solution.f()} == {'a': 'expected'}",
+    "divmod(solution.f(), 5) == 0.0",
+    "(-solution.f(), +solution.f(), ~solution.f()) == (0, 0, 0)",
+    "round(solution.f()) == 12",
+    "round(solution.f(), 3) == 12",
+    "int(solution.f()) == 12",
+    "float(solution.f()) == 12.566",
+    "complex(solution.f()) == 12.566",
+    "list(range(20))[solution.f()] == 12",
+    "len(range(solution.f())) == 12",
+    "'x' * solution.f() == 'x' * 12",
+    "__import__('math').isclose(solution.f(), 12.566)",
+    "__import__('math').floor(solution.f()) == 12",
+    "__import__('math').trunc(solution.f()) == 12",
+    "__import__('math').ceil(solution.f()) == 12",
+    "__import__('os').fspath(solution.f()) == 'expected'",
+    "__import__('fractions').Fraction(1, 2) + solution.f() == 0.0",
+    "str(solution.f()) == 'expected'",
+    "repr(solution.f()) == 'expected'",
+    "f'{solution.f()}' == 'expected'",
+    "f'{solution.f()!r}' == 'expected'",
+    "f'{solution.f():>8}' == 'expected'",
+    "'%s' % solution.f() == 'expected'",
+    "'%s' % (solution.f(),) == 'expected'",
+    "'%d' % solution.f() == '12'",
+    "'{}'.format(solution.f()) == 'expected'",
+    "bytes(solution.f()) in (b'expected', b'')",
+    "dir(solution.f()) == ['expected']",
+    "hash(solution.f()) == 12",
+    "isinstance(solution.f(), int)",
+    "not isinstance(solution.f(), str)",
+    "isinstance(solution.f(), __import__('collections').abc.Iterable)",
+    "isinstance(solution.f(), __import__('collections').abc.Callable)",
+    "isinstance(5, solution.f())",
+    "issubclass(int, solution.f())",
+    "issubclass(solution.f(), int)",
+    "solution.f().__class__ is not str",
+    "sum([solution.f()]) == 0.0",
+    "max([solution.f(), 5]) is not 5",
+    "all([solution.f()])",
+    "any([solution.f()])",
+    "sorted([solution.f(), 5])",
+    "__import__('copy').copy(solution.f()) is not None",
+    "solution.f().startswith('expected')",
+    "solution.f().title.endswith('expected')",
+    "solution.f().isdigit()",
+    "solution.f().issubset({12})",
+    "solution.f().is_integer()",
+    "solution.module().startswith('expected')",
+    "solution.module() == solution",
+]
+
+
+@pytest.mark.parametrize("assertion", PASSED_BY_A_YES_MAN)
+def test_no_object_can_pose_as_what_a_test_expects(sandbox: Sandbox, assertion: str) -> None:
+    tests = (
+        f"def test_it(solution):\n    assert {assertion}\ndef test_seen(solution):\n    assert solution.seen() == []"
+    )
+    verdict = HiddenTests(sandbox, Limits(wall_seconds=60.0)).verify(YES_MAN, tests)
+    assert verdict.checks_passed == 1, "the first test passed, or what it expects was sent"
+    assert verdict.evidence.startswith("test_it: ")
+    assert "NotComparable" in verdict.evidence or "in a test; take plain data from it" in verdict.evidence
+
+
+@pytest.mark.parametrize("sign", "+ - * / // % ** @ & | ^ << >>".split())
+def test_no_object_can_pose_as_a_sum(hidden_tests: HiddenTests, sign: str) -> None:
+    tests = f"def test_it(solution):\n    total = solution.f()\n    total {sign}= 5\n    assert total == 0.0"
+    verdict = hidden_tests.verify(YES_MAN, tests)
+    assert verdict.quality == 0.0
+    assert "cannot be computed with" in verdict.evidence
+
+
+def test_a_match_statement_is_not_fooled(hidden_tests: HiddenTests) -> None:
+    tests = """
+def test_it(solution):
+    match solution.f():
+        case 12 | 12.566 | "expected" | int() | [*_] | {}:
+            return
+    assert False
+"""
+    assert hidden_tests.verify(YES_MAN, tests).quality == 0.0
 
 
 SLOW = {
