@@ -1,8 +1,9 @@
 """Kill a live run with SIGKILL at random moments and resume it: does it end with the table of an undisturbed run?
 
-Three targets in turn: the driver, the whole process tree (Ray and all), and one Ray worker. The model is the tests'
-fake server, which answers deterministically and writes a bill; for every kill the script counts the answers that were
-paid for twice and sets them against the number that the resumed run reports as possible.
+Four targets in turn: the driver (attempts in its own process), the driver of Ray workers, the whole process tree (Ray
+and all), and one Ray worker. The model is the tests' fake server, which answers deterministically and writes a bill;
+for every kill the script counts the answers that were paid for twice and sets them against the number that the resumed
+run reports as possible.
 
     python experiments/kill_and_resume.py [--kills 20] [--seed 0]
 """
@@ -34,7 +35,7 @@ from tests.support.suites import TASKS, live_environment, write_suite  # noqa: E
 KRINS = str(Path(sys.executable).with_name("krins-eval"))
 MODELS = ["p-60", "p-30"]
 N_ANSWERS = 2 * 12 * len(MODELS)
-TARGETS = ("driver", "tree", "worker")
+TARGETS = ("driver", "ray driver", "tree", "worker")
 _VARYING = ("run_id", "elapsed_seconds", "notes")
 
 
@@ -90,7 +91,8 @@ class Bench:
         self.bill.unlink()
         workers = 0 if target == "driver" else 2
         process = self.run(name, workers, ["run", str(self.suite)])
-        while len(self.paid()) < moment and process.poll() is None:
+        while len(self.paid()) < moment:
+            assert process.poll() is None, f"{name} ended before it could be killed"
             time.sleep(0.005)
         before = len(self.paid())
         _kill(process, target)
@@ -111,7 +113,7 @@ def _kill(process: subprocess.Popen[bytes], target: str) -> None:
     family = psutil.Process(process.pid).children(recursive=True)
     if target == "worker":
         workers = [child for child in family if "LiveWorker" in " ".join(child.cmdline())]
-        victims = [random.choice(workers).pid] if workers else []
+        victims = [random.choice(workers).pid]
     else:
         victims = [process.pid, *([child.pid for child in family] if target == "tree" else [])]
     for pid in victims:
@@ -138,7 +140,7 @@ def main(kills: int, seed: int) -> None:
                 trial = bench.trial(target, random.randrange(1, N_ANSWERS), f"kill-{number}")
                 trials.append(trial)
                 click.echo(
-                    f"{number + 1:3}  {trial.target:6}  after {trial.answers_before:2} of {N_ANSWERS} answers: "
+                    f"{number + 1:3}  {trial.target:10}  after {trial.answers_before:2} of {N_ANSWERS} answers: "
                     f"{'same table' if trial.is_same_table else 'ANOTHER TABLE'}, {trial.paid_twice} paid twice "
                     f"({trial.possible} reported as possible)"
                 )

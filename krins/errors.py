@@ -108,5 +108,5 @@ def boundary(
     except KrinsError:
         raise
     except catch as failure:
-        detail = str(failure).strip() or type(failure).__name__
+        detail = " ".join(str(failure).split())[:500] or type(failure).__name__
         raise error(f"{what}: {detail}", remedy) from failure

@@ -53,7 +53,7 @@ def parse_suite(text: str, path: Path) -> Suite:
             f"{path}:1: a suite is a mapping of keys to values, this file holds {type(content).__name__}",
             "start from a file in evals/ or complete one from `krins-eval schema`",
         )
-    problems = [f"{path}:{line}: the key {key!r} is given twice" for line, key in _repeated_keys(root)]
+    problems = [f"{path}:{line}: the key {key!r} is given twice" for line, key in _repeated_keys(root, set())]
     version = content.get("version", SUITE_VERSION)
     if isinstance(version, int) and version > SUITE_VERSION:
         raise SuiteError(
@@ -61,6 +61,8 @@ def parse_suite(text: str, path: Path) -> Suite:
         )
     try:
         suite = Suite.model_validate(content)
+    except RecursionError:
+        raise SuiteError(f"{path}: an alias in it refers to itself", "write the values out") from None
     except ValidationError as failure:
         problems += [_describe(error, root, path) for error in failure.errors(include_url=False)]
     if problems:
@@ -77,17 +79,20 @@ def _resolve_paths(suite: Suite, folder: Path) -> Suite:
     return suite.model_copy(update={"environment": environment.model_copy(update={"tasks": tasks})})
 
 
-def _repeated_keys(node: yaml.Node) -> Iterator[tuple[int, str]]:
+def _repeated_keys(node: yaml.Node, visited: set[int]) -> Iterator[tuple[int, str]]:
+    if id(node) in visited:  # an alias: its node has been looked at where it stands
+        return
+    visited.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             if key.value in seen:
                 yield key.start_mark.line + 1, key.value
             seen.add(key.value)
-            yield from _repeated_keys(value)
+            yield from _repeated_keys(value, visited)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _repeated_keys(item)
+            yield from _repeated_keys(item, visited)
 
 
 def _describe(error: Any, root: yaml.Node, path: Path) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from krins import __version__
-from krins.errors import KrinsError
+from krins.errors import Interrupted, KrinsError, StorageFault, boundary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,14 +54,32 @@ json_option = click.option("--json", "json_path", type=NEW_FILE, help="Write the
 
 class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
+        signal.signal(signal.SIGTERM, _interrupt)
+        _ensure_home()
         try:
             return super().invoke(ctx)
+        except Interrupted as error:
+            click.echo(f"error: {error}", err=True)
+            os._exit(error.exit_code)  # everything is on disk; Ray, interrupted too, may crash while it shuts down
         except KrinsError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(130)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """SIGTERM ends a run as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def _ensure_home() -> None:
+    """Libraries for figures and tracking want a home folder, which a container's user may not have."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -72,7 +92,7 @@ def console() -> Console:
     from rich.console import Console
 
     terminal = Console()
-    return terminal if terminal.is_terminal else Console(width=PLAIN_WIDTH)
+    return terminal if terminal.is_terminal or "COLUMNS" in os.environ else Console(width=PLAIN_WIDTH)
 
 
 @contextmanager
@@ -87,10 +107,25 @@ def progress_display() -> Iterator[Progress]:
 
 
 def show_result(result: RunResult, json_path: Path | None) -> None:
+    """JSON first: a reader who closes the pipe early must not cost the user the file."""
     from krins.reports.run_table import render
+
+    if json_path is not None:
+        _write(json_path.resolve(), result.model_dump_json(indent=2) + "\n")
+    try:
+        render(result, console())
+    except SystemExit:  # how rich ends on a closed pipe; what comes after the table is still to be done
+        return
+    except OSError as failure:
+        raise StorageFault(f"standard output cannot be written: {failure}", "the run itself is kept") from failure
+
+
+def _write(path: Path, text: str) -> None:
     from krins.runs.store import published
 
-    render(result, console())
-    if json_path is not None:
-        with published(json_path.absolute()) as draft:
-            draft.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if path.exists() and not path.is_file():  # a pipe or a device is written through, not replaced
+        with boundary(StorageFault, f"{path}: cannot be written", catch=OSError):
+            path.write_text(text, encoding="utf-8")
+        return
+    with published(path) as draft:
+        draft.write_text(text, encoding="utf-8")

@@ -102,8 +102,11 @@ def record(suite: Path, output: Path, resume_id: str | None, unsafe_local: bool,
 def _draw(result: RunResult) -> None:
     from krins.reports.figures import draw
 
-    for path in draw(result, result.folder / "figures"):
-        click.echo(f"figure: {path}", err=True)
+    try:
+        for path in draw(result, result.folder / "figures"):
+            click.echo(f"figure: {path}", err=True)
+    except Exception as failure:  # a figure is no reason to fail a run that is safe
+        click.echo(f"warning: the figures could not be drawn: {failure}\n  the run is kept: {result.run_id}", err=True)
 
 
 def _track(result: RunResult, home: Path, tracking_uri: str | None) -> None:

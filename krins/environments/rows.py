@@ -7,6 +7,7 @@ Left out: what the rows mean together (`krins.environments.reading`).
 
 from __future__ import annotations
 
+import csv
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 _REQUIRED = ("task_id", "model", "quality", "cost_usd")
 _NUMBERS = ("quality", "cost_usd", "input_tokens", "output_tokens", "latency_s")
 _TEXTS = ("task_id", "model", "repo", "language", "category", "difficulty", "prompt", "failure")
-_SQL_TYPES = dict.fromkeys(_NUMBERS, "double") | dict.fromkeys(_TEXTS, "varchar") | {"sample": "bigint"}
+_SQL_TYPES = dict.fromkeys(_NUMBERS, "double") | dict.fromkeys(_TEXTS, "varchar") | {"sample": "double"}
+_LEAST_USD, _MOST_USD = 1e-15, 1e9
 _READERS = {
     ".parquet": "read_parquet({path})",
     # Types are ours to check, so that a wrong value is named with its row instead of changing its whole column's type.
@@ -70,6 +72,7 @@ def read_rows(spec: RecordedEnvironment) -> Rows:
     path = _require_path(spec.table)
     escaped = "".join(f"[{char}]" if char in "*?[" else char for char in str(path))  # DuckDB takes paths as patterns
     source = _READERS[path.suffix.lower()].format(path=_literal(escaped))
+    _refuse_repeated_columns(path)
     unreadable = boundary(TableError, f"{path}: cannot be read as a table", "is it what its name says?")
     with duckdb.connect() as connection, unreadable:
         connection.execute(f"create view source as select row_number() over () as row_number, * from {source}")
@@ -89,6 +92,16 @@ def _require_path(path: Path | None) -> Path:
     if path.suffix.lower() not in _READERS:
         raise TableError(f"{path}: an outcome table ends in .parquet or .csv", "convert or rename the file")
     return path
+
+
+def _refuse_repeated_columns(path: Path) -> None:
+    """DuckDB would rename the second one without a word; a Parquet file cannot have two."""
+    if path.suffix.lower() == ".csv":
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            header = next(csv.reader(file), [])
+        repeated = sorted({name for name in header if header.count(name) > 1})
+        if repeated:
+            raise TableError(f"{path}: two columns are called {', '.join(repeated)}", "rename or remove one")
 
 
 def _map_columns(present: Sequence[str], renamed: Mapping[str, str], path: Path) -> dict[str, str]:
@@ -191,7 +204,7 @@ def _plain(values: Any) -> NDArray[Any]:
 def _check(rows: Rows) -> None:
     columns = rows.columns
     for name in ("task_id", "model"):
-        rows.refuse(np.array([value is None for value in columns[name]], bool), f"{name} is null")
+        rows.refuse(np.array([not value for value in columns[name]], bool), f"{name} is null or empty")
     quality = columns["quality"]
     rows.refuse((quality < 0) | (quality > 1), "quality lies outside [0, 1]", "quality")
     for name in _NUMBERS[1:]:
@@ -200,8 +213,12 @@ def _check(rows: Rows) -> None:
     for name in ("input_tokens", "output_tokens"):
         if name in columns:
             rows.refuse(np.mod(columns[name], 1) > 0, f"{name} is no whole number", name)
+    cost = columns["cost_usd"]
+    implausible = (cost > _MOST_USD) | ((cost > 0) & (cost < _LEAST_USD))
+    rows.refuse(implausible, "cost_usd is no plausible amount", "cost_usd")
     if "sample" in columns:
-        rows.refuse(~(columns["sample"] >= 0), "sample is null or negative")
+        sample = columns["sample"]
+        rows.refuse(~(sample >= 0) | (np.mod(sample, 1) > 0), "sample is no whole number from 0", "sample")
     if "failure" in columns:
         known = [kind.value for kind in FAILURES if kind]
         unknown = np.array([name is not None and name not in known for name in columns["failure"]], bool)

@@ -19,7 +19,8 @@ def render_runs(rows: Sequence[RunRow], sizes: Sizes, console: Console) -> None:
         console.print("no runs yet: start one with `krins-eval run SUITE`", highlight=False)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("run", "state", "started (UTC)", "environment"):
+    table.add_column("run", no_wrap=True)  # to be copied
+    for name in ("state", "started (UTC)", "environment"):
         table.add_column(name, overflow="fold")
     for name in ("tasks", "replications", "billed USD", "on disk"):
         table.add_column(name, justify="right", overflow="fold")

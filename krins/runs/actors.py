@@ -63,8 +63,12 @@ def ray_session(address: str | None, workers: int) -> Iterator[None]:
             ray.init(num_cpus=workers, include_dashboard=False, **quiet)
     try:
         yield
-    finally:
+    except KeyboardInterrupt:
+        raise  # Ray's processes got the signal too and end with this one; shutting down half of them crashes
+    except BaseException:
         ray.shutdown()
+        raise
+    ray.shutdown()
 
 
 def play_on_actors(player: StreamPlayer, streams: Iterable[Stream], workers: int) -> Iterator[Trajectory]:

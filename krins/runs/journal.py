@@ -52,6 +52,8 @@ class JournalWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        """Held while records are taken; `_writing` while a group goes to the file, so that groups stay in order."""
+        self._writing = threading.Lock()
         self._failure: StorageFault | None = None
         with boundary(StorageFault, f"{path}: cannot open the journal", _REMEDY, catch=OSError):
             self._file = path.open("ab", buffering=0)
@@ -71,19 +73,20 @@ class JournalWriter:
         Raises:
             StorageFault: the disk is full or failing; nothing that was committed before is lost.
         """
-        with self._lock:
+        with self._writing:
             if self._failure is not None:
                 raise self._failure
-            group, self._buffer = self._buffer, []
-        try:
-            with boundary(StorageFault, f"{self._path}: cannot write the journal", _REMEDY, catch=OSError):
-                rest = memoryview(b"".join(group))
-                while rest:
-                    rest = rest[self._file.write(rest) :]
-                _sync(self._file.fileno())
-        except StorageFault as failure:
-            self._failure = failure
-            raise
+            with self._lock:
+                group, self._buffer = self._buffer, []
+            try:
+                with boundary(StorageFault, f"{self._path}: cannot write the journal", _REMEDY, catch=OSError):
+                    rest = memoryview(b"".join(group))
+                    while rest:
+                        rest = rest[self._file.write(rest) :]
+                    _sync(self._file.fileno())
+            except StorageFault as failure:
+                self._failure = failure
+                raise
 
     def close(self) -> None:
         self._file.close()

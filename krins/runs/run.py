@@ -35,7 +35,7 @@ from krins.runs.history import add_to_history
 from krins.runs.live import GroupCommit, OutcomeSource
 from krins.runs.live_run import play_live
 from krins.runs.outcome import conclude, live_table, publish, recorded_table, republish
-from krins.runs.plan import Stream
+from krins.runs.plan import Plan, Stream
 from krins.runs.progress import SILENT, Progress
 from krins.runs.publish import encode_outcomes
 from krins.runs.recorded_run import StreamPlayer, play_here, play_recorded
@@ -102,7 +102,7 @@ def resume(run_id: str, *, home: Path | None = None, execution: Execution = Exec
     store = Store(home or default_home())
     run_id = store.find(run_id)
     with _resumable(run_id), resumed_session(store, run_id, "run") as session:
-        if session.log.result is not None:
+        if session.log.result is not None and _is_whole(session):
             return _finish(session, session.log.result)
         return _carry_out(session, _setting_again(session, execution), execution)
 
@@ -178,6 +178,14 @@ def _carry_out(session: Session, setting: RecordedSetting | LiveSetting, executi
     publish(session.store.folder(session.run_id), setting.plan, table, trajectories)
     session.write(Finished(result=result))
     return _finish(session, result)
+
+
+def _is_whole(session: Session) -> bool:
+    """Whether a finished run's decisions are there; those that damage took are made again, as they were."""
+    files = session.store.folder(session.run_id) / "decisions.parquet"
+    suite = session.log.started.suite
+    n_streams = len(Plan(suite, n_tasks=1, n_arms=1).streams)
+    return files.exists() or len(session.log.trajectories) == n_streams
 
 
 def _finish(session: Session, result: RunResult) -> RunResult:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from krins.domain import Outcome
-from krins.errors import RunError
+from krins.errors import RunError, StorageFault
 from krins.runs.journal import Damage, JournalWriter, read_journal
 from krins.runs.live import cell_of
 from krins.runs.plan import Stream
@@ -40,15 +40,15 @@ def read_run(store: Store, run_id: str) -> RunLog:
     """Read a run's journal.
 
     Raises:
-        RunError: its beginning is damaged, or it was written by a newer krins.
-        StorageFault: it cannot be read.
+        RunError: it was written by a newer krins.
+        StorageFault: it cannot be read, or its beginning is damaged.
     """
     path = store.journal(run_id)
     content = read_journal(path)
     records = parse_records(content.records, str(path))
     started = next((record for record in records if isinstance(record, Started)), None)
     if started is None:
-        raise RunError(f"{path}: the record that says what was started is missing or damaged", "start the run anew")
+        raise StorageFault(f"{path}: the record that says what was started is missing or damaged", "start the run anew")
     outcomes = {cell_of(r.outcome): r.outcome for r in records if isinstance(r, Observed)}
     n_dispatched = Counter(cell for record in records if isinstance(record, Dispatched) for cell in record.cells)
     n_observed = Counter(cell_of(record.outcome) for record in records if isinstance(record, Observed))
@@ -113,7 +113,10 @@ def finished_result(store: Store, run_id: str) -> RunResult:
     Raises:
         RunError: the run is not finished.
     """
-    result = read_run(store, run_id).result
+    log = read_run(store, run_id)
+    result = log.result
     if result is None:
         raise RunError(f"run {run_id} is not finished", f"krins-eval run --resume {run_id}")
-    return result.model_copy(update={"folder": store.folder(run_id)})
+    damage = [f"journal line {damage.line} is damaged: {damage.reason}" for damage in log.damage]
+    notes = [*result.notes, *(note for note in damage if note not in result.notes)]
+    return result.model_copy(update={"folder": store.folder(run_id), "notes": notes})

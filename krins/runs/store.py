@@ -34,6 +34,10 @@ class Store:
 
     def __init__(self, home: Path) -> None:
         self.home = home.absolute()
+        if "?" in str(self.home):
+            raise RunError(f"{self.home}: DuckDB cannot keep a file in a folder with ? in its name", "choose another")
+        if self.home.exists() and not self.home.is_dir():
+            raise StorageFault(f"{self.home}: cannot keep a run there: no folder", f"set --home or {HOME_VARIABLE}")
 
     @property
     def runs(self) -> Path:
@@ -72,11 +76,13 @@ class Store:
 
     def run_ids(self) -> list[str]:
         """Ids of all runs that have a journal, by when it was last written, latest last."""
-        created: list[tuple[float, str]] = []
-        for folder in self.runs.glob("*/"):
-            with suppress(FileNotFoundError):  # pruned meanwhile, or not begun yet
-                created.append(((folder / "journal.jsonl").stat().st_ctime, folder.name))
-        return [run_id for _, run_id in sorted(created)]
+        written: list[tuple[float, str]] = []
+        with boundary(StorageFault, f"{self.runs}: cannot be read", "check the folder's rights", catch=OSError):
+            folders = list(self.runs.iterdir()) if self.home.exists() and self.runs.exists() else []
+            for name in (folder.name for folder in folders):
+                with suppress(FileNotFoundError, NotADirectoryError):  # pruned meanwhile, or not begun yet
+                    written.append((self.journal(name).stat().st_ctime, name))
+        return [run_id for _, run_id in sorted(written)]
 
     def find(self, name: str) -> str:
         """The id that `name` is, or uniquely begins; `latest` is the one written last.

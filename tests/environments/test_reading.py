@@ -124,7 +124,7 @@ def broken(row: int, **values: Any) -> list[dict[str, Any]]:
         (broken(0, cost_usd=float("inf")), r"row 1 .*: cost_usd is negative or infinite"),
         (broken(2, model="b", quality=0.0), r"\(task_id, model\) stands in an earlier row already"),
         ([{**row, "input_tokens": 1.5} for row in ROWS], r"row 1 .*: input_tokens is no whole number \(1.5"),
-        (broken(4, model=None), r"row 5 .*: model is null"),
+        (broken(4, model=None), r"row 5 .*: model is null or empty"),
         ([{"task_id": "t", "model": "a", "quality": 1.0}], "there is no column cost_usd; the table has task_id"),
     ],
     ids=["quality", "cost", "infinite", "duplicate", "tokens", "null model", "column"],

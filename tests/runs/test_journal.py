@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,8 @@ def test_a_disk_that_takes_no_more_is_a_clear_error_and_loses_nothing(tmp_path: 
             journal.append({"kind": "too much"})
             with pytest.raises(StorageFault, match=r"cannot write the journal.*File too large") as caught:
                 journal.commit()
+            with pytest.raises(StorageFault):
+                journal.commit()  # for good: what came after would be behind a torn line
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert "--resume" in caught.value.remedy
@@ -121,3 +124,20 @@ def test_commit_without_records_is_harmless(tmp_path: Path) -> None:
     with JournalWriter(path) as journal:
         journal.commit()
     assert path.stat().st_size == 0
+
+
+def test_threads_that_append_while_others_commit_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    text = "x" * 20_000  # so large that computing its checksum lets other threads run
+    with JournalWriter(path) as journal, ThreadPoolExecutor(8) as threads:
+
+        def write(number: int) -> None:
+            journal.append({"number": number, "text": text})
+            if number % 3 == 0:
+                journal.commit()
+
+        list(threads.map(write, range(600)))
+        journal.commit()
+    content = read_journal(path)
+    assert content.damage == []
+    assert sorted(record["number"] for record in content.records) == list(range(600))

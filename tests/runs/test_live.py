@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 from decimal import Decimal
@@ -9,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from krins.errors import ModelFault, UserError
+from krins.domain import Outcome
+from krins.errors import ModelFault, RunError, UserError
+from krins.runs.journal import JournalWriter, read_journal
+from krins.runs.live import GroupCommit, OutcomeSource, WorkerDied
+from krins.runs.progress import SILENT
+from krins.runs.recording import record_suite
+from krins.runs.records import Cell
 from krins.runs.run import Execution, resume, run
 from krins.runs.session import read_run
 from krins.runs.store import Store
@@ -153,3 +160,45 @@ def test_a_stopped_run_goes_on_where_it_was(start_server: Callable[..., FakeServ
     assert same_numbers(result) == same_numbers(undisturbed)
     assert len(server.calls) - n_calls == 24 - 10
     assert any("damaged" in note for note in result.notes)
+
+
+def test_an_attempt_that_dies_with_its_worker_is_made_again_and_counted(tmp_path: Path) -> None:
+    deaths = iter([True, True])
+
+    async def attempt(cell: Cell) -> Outcome:
+        if next(deaths, False):
+            raise WorkerDied("killed")
+        return Outcome(cell.task_id, cell.arm, cell.sample, 1.0, Decimal("0.25"))
+
+    async def both(journal: JournalWriter) -> OutcomeSource:
+        source = OutcomeSource(attempt, GroupCommit(journal), [], 1, SILENT)
+        cells = [Cell("t", "m", 0), Cell("t", "m", 1)]
+        assert [outcome.sample for outcome in await source.outcomes(cells)] == [0, 1]
+        return source
+
+    path = tmp_path / "journal.jsonl"
+    with JournalWriter(path) as journal:
+        source = asyncio.run(both(journal))
+    assert (source.n_lost, source.billed_usd) == (2, Decimal("0.50"))
+    kinds = [record["kind"] for record in read_journal(path).records]
+    assert kinds == ["dispatched", "dispatched", "dispatched", "observed", "dispatched", "observed"]
+
+
+def test_a_recording_is_not_gone_on_with_as_a_run(start_server: Callable[..., FakeServer], tmp_path: Path) -> None:
+    server = start_server()
+    suite = write_suite(tmp_path, live_environment(server.base_url, ["p-60"], include=EASY), ["random"])
+    record_suite(suite, tmp_path / "t.parquet", None, tmp_path / "home", False, SILENT)
+    with pytest.raises(RunError, match="is a recording"):
+        resume("latest", home=tmp_path / "home", execution=HERE)
+
+
+def test_a_live_run_in_a_running_event_loop_as_in_a_notebook(
+    start_server: Callable[..., FakeServer], tmp_path: Path
+) -> None:
+    server = start_server()
+    suite = write_suite(tmp_path, live_environment(server.base_url, ["p-60"], include=EASY), ["random"])
+
+    async def cell_of_a_notebook() -> int:
+        return run(suite, home=tmp_path / "home", execution=HERE).n_tasks
+
+    assert asyncio.run(cell_of_a_notebook()) == 4

@@ -92,6 +92,12 @@ def test_pseudo_values_are_the_derivatives_of_the_statistic(statistic: str) -> N
         assert values[task] - values.mean() == pytest.approx(derivative, rel=1e-4, abs=1e-6)
 
 
+def test_against_a_hull_that_costs_nothing_there_is_no_saving() -> None:
+    arms = np.tile([0.2, 0.8], (4, 1)), np.tile([0.0, 1.0], (4, 1))
+    hull = cost_quality_hull(arms[1].mean(axis=0), arms[0].mean(axis=0))
+    assert hull_saving_values(np.full(4, 0.2), np.zeros(4), *arms, hull) is None
+
+
 def test_saving_by_hand() -> None:
     values = saving_values(np.array([1.0, 1.0]), np.array([3.0, 5.0]))
     assert values.mean() == pytest.approx(0.75)

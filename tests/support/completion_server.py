@@ -1,8 +1,8 @@
 """A fake model server that speaks OpenAI's chat completions, so that the official SDK can be tested without a model.
 
 It answers tasks deterministically: model `p-70` gives the reference solution for 70% of (prompt, seed) pairs, drawn by
-hash, and a wrong one for the rest. Models `garbage`, `html`, `empty`, `no-usage`, `hang` and `down` misbehave as they
-are called. Every call is appended to a log file before it is answered, as a bill would. Run it as a process:
+hash, and a wrong one for the rest. Models `garbage`, `html`, `empty`, `no-usage`, `hang`, `flaky` and `down` misbehave
+as they are called. Every call is appended to a log file before it is answered, as a bill would. Run it as a process:
 
     python -m tests.support.completion_server PORT_FILE LOG_FILE TASKS_FOLDER [DELAY_SECONDS]
 """
@@ -16,6 +16,7 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import yaml
 
@@ -27,6 +28,7 @@ class Handler(BaseHTTPRequestHandler):
     log_file: Path
     solutions: dict[str, str]
     delay_seconds: float
+    seen: ClassVar[set[tuple[str, str, int]]] = set()
 
     def log_message(self, format: str, *args: object) -> None:
         del format, args
@@ -40,7 +42,11 @@ class Handler(BaseHTTPRequestHandler):
         with self.log_file.open("a") as log:
             log.write(json.dumps([model, hashlib.sha256(prompt.encode()).hexdigest()[:16], seed]) + "\n")
         time.sleep(3600 if model == "hang" else self.delay_seconds)
+        is_first = (model, prompt, seed) not in self.seen
+        self.seen.add((model, prompt, seed))
         match model:
+            case "flaky" if is_first:
+                self._send(429, json.dumps({"error": {"message": "slow down"}}))
             case "garbage":
                 self._send(200, '{"choices": [')
             case "html":

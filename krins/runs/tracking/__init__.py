@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from krins.errors import KrinsError, RunError, TrackingFault
 from krins.runs.history.brief import RunBrief, read_brief
 from krins.runs.store import Store, published
-from krins.runs.tracking.mlflow_store import MlflowStore, quiet_mlflow
+from krins.runs.tracking.mlflow_store import MlflowStore, create_database, quiet_mlflow, sqlite_uri
 from krins.runs.tracking.tracked_run import describe_run
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -94,14 +94,19 @@ def _track(store: Store, run_id: str, brief: RunBrief, uri: str, patience_second
         deadline = time.monotonic() + patience_seconds
         with _one_at_a_time(store, patience_seconds):
             left_seconds = deadline - time.monotonic()
-            mlflow_run_id = _within(left_seconds, lambda check: MlflowStore(uri, artifacts, check).log(tracked))
+
+            def log(check: Callable[[], None]) -> str:
+                if artifacts is not None and not (store.home / "mlflow.db").exists():
+                    create_database(store.home / "mlflow.db")
+                return MlflowStore(uri, artifacts, check).log(tracked)
+
+            mlflow_run_id = _within(left_seconds, log)
     _mark(store, run_id, uri, mlflow_run_id)
     return mlflow_run_id
 
 
 def _default_uri(store: Store) -> str:
-    path = str(store.home / "mlflow.db").replace("%", "%25").replace("?", "%3F")  # the two that a URL reads otherwise
-    return f"sqlite:///{path}"
+    return sqlite_uri(store.home / "mlflow.db")
 
 
 def _resolve(store: Store, tracking_uri: str | None) -> str:

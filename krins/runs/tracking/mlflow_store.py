@@ -62,6 +62,25 @@ def quiet_mlflow() -> Iterator[None]:
             MLFLOW_LOGGING_STREAM.enabled = was_enabled
 
 
+def sqlite_uri(path: Path) -> str:
+    """The URI of a database file."""
+    return "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")  # the two that a URL reads otherwise
+
+
+def create_database(path: Path) -> None:
+    """Make an empty MLflow database, whole or not at all: MLflow cannot go on with one that is half made.
+
+    To be used within `quiet_mlflow`, by one process at a time.
+    """
+    from mlflow.tracking import MlflowClient
+
+    draft = path.with_name(f".{path.name}.draft")
+    for left_over in path.parent.glob(f"{draft.name}*"):
+        left_over.unlink()
+    MlflowClient(sqlite_uri(draft)).search_experiments(max_results=1)
+    draft.replace(path)
+
+
 class MlflowStore:
     """Logs runs to one MLflow server or database. To be used within `quiet_mlflow`."""
 
