@@ -1,10 +1,10 @@
 """A sandbox made by bubblewrap (`bwrap`): Linux namespaces, a read-only system and resource limits.
 
 Covers: no network (an empty network namespace, and no socket families that ignore namespaces); no sight of the host's
-processes, files, environment or keys; a read-only system of /usr and the interpreter; a bounded private /tmp and
-/dev/shm; memory, CPU time, processes, file size and open files of each process limited; no capabilities, no new
-privileges, no further namespaces; a user id on the host that is not root; everything killed with the sandbox, and the
-sandbox killed with this process.
+processes, files, environment or keys; a read-only system of programs, libraries and the interpreter; a bounded private
+/tmp and /dev/shm; memory, CPU time, processes, file size and open files of each process limited; no capabilities, no
+new privileges, no further namespaces; a user id on the host that is not root; everything killed with the sandbox, and
+the sandbox killed with this process.
 
 Does NOT cover: faults of the kernel; side channels of the processor; memory in total, which may reach `processes` x
 `memory_bytes` plus `disk_bytes`; CPU time in total, which may reach `processes` x `wall_seconds`; the number of
@@ -27,9 +27,9 @@ from krins.quality.system_view import (
     ENVIRONMENT,
     SHARED_MEMORY_BYTES,
     WORK_DIRECTORY,
-    links,
-    read_only_paths,
+    private_folders,
     resource_limits,
+    system_view,
 )
 
 _FIRST_PROCESS_MAY = ("CAP_SETPCAP",)
@@ -79,12 +79,15 @@ def _isolation(uid: int | None) -> list[str]:
 
 def _file_system(limits: Limits) -> list[str]:
     argv: list[str] = []
-    for path in read_only_paths(interpreter()):
+    view = system_view(interpreter(), private_folders())
+    for path in view.bound:
         # A folder that bwrap makes on the way takes the mode of its model outside, which may be closed (/root).
         for parent in reversed(path.parents[:-1]):
             argv += ["--perms", "0755", "--dir", str(parent)]
         argv += ["--ro-bind", str(path), str(path)]
-    for link, target in links():
+    for path in view.hidden:
+        argv += ["--perms", "0755", "--tmpfs", str(path), "--remount-ro", str(path)]
+    for link, target in view.links:
         argv += ["--symlink", target, str(link)]
     argv += ["--proc", "/proc", "--dev", "/dev"]
     argv += ["--perms", "1777", "--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]

@@ -5,7 +5,7 @@ stand-in back, which the test then judges here. The candidate sees names of attr
 used as an index or assigned, and nothing else. Every operator, comparison, `in`, truth, hash, conversion, text form,
 copy and test of its class raises `NotComparable`, written as an operator or as the special method; so do predicates of
 texts, numbers and sets (`startswith`, `isdigit`, `issubset`), except as functions of the module itself. A test in which
-that was raised has failed, even if it catches it. So no object of a candidate can pose as the value that a test expects.
+that was raised has failed, even if it catches it. So no object of a candidate can pose as a value that a test expects.
 An exception of a candidate arrives as the nearest builtin class; one that is no `Exception` (SystemExit), a candidate
 that has died, or an answer off the protocol is `CandidateFailure`, which no test can catch as an `Exception`. The link
 remembers these failures.

@@ -57,8 +57,9 @@ class Raises:
         return any(self._is(value, expected) for expected in self._expected)
 
     def _is(self, value: BaseException, expected: object) -> bool:
-        if type(expected) is not remote_object.RemoteObject:  # which cannot be asked whether it is a class
-            return isinstance(expected, type) and isinstance(value, expected)
+        is_local = type(expected) is not remote_object.RemoteObject  # which cannot be asked whether it is a class
+        if is_local and isinstance(expected, type) and isinstance(value, expected):
+            return True
         return getattr(expected, "__name__", None) in getattr(value, "candidate_classes", ())
 
 

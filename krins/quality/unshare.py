@@ -23,9 +23,9 @@ from krins.quality.system_view import (
     ENVIRONMENT,
     SHARED_MEMORY_BYTES,
     WORK_DIRECTORY,
-    links,
-    read_only_paths,
+    private_folders,
     resource_limits,
+    system_view,
 )
 
 _SETUP = Path(__file__).with_name("unshare_setup.py")
@@ -55,9 +55,11 @@ class Unshare:
 
 def _settings(files: Mapping[str, int], limits: Limits, uid: int | None) -> dict[str, object]:
     program = syscall_filter()
+    view = system_view(interpreter(), private_folders())
     return {
-        "paths": [str(path) for path in read_only_paths(interpreter())],
-        "links": [[str(link), target] for link, target in links()],
+        "bound": [str(path) for path in view.bound],
+        "hidden": [str(path) for path in view.hidden],
+        "links": [[str(link), target] for link, target in view.links],
         "directory": WORK_DIRECTORY,
         "files": dict(files),
         "disk_bytes": limits.disk_bytes,

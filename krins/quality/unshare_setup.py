@@ -74,10 +74,14 @@ def inside(path: str) -> Path:
 
 
 def build(settings: dict[str, Any]) -> None:
+    os.umask(0o022)  # the folders made here are for another user to see
     mount("tmpfs", _ROOT, "tmpfs", _NOSUID | _NODEV, "size=64m,mode=755")
-    for path in settings["paths"]:
+    for path in settings["bound"]:
         bind(Path(path), inside(path))
         read_only(inside(path), recursive=True)
+    for path in settings["hidden"]:
+        mount("tmpfs", inside(path), "tmpfs", _NOSUID | _NODEV, "size=4k,mode=755")
+        read_only(inside(path), recursive=False)
     for link, target in settings["links"]:
         inside(link).symlink_to(target)
     inside("/proc").mkdir()
