@@ -197,6 +197,15 @@ def hull_at(points: list[tuple[float, float]], cost: float) -> float | None:
     return max(mixing(*a, *b, cost) for a, b in pairs)
 
 
+def hull_cost_at(points: list[tuple[float, float]], quality: float) -> float | None:
+    """Least cost at which any two models mixed have this quality, by trying all pairs; None outside the hull."""
+    cheapest, top = min(points), max(points, key=lambda p: (p[1], -p[0]))
+    if not cheapest[1] <= quality <= top[1]:
+        return None
+    pairs = [(a, b) for a in points for b in points if a[1] < b[1] and a[1] <= quality <= b[1]]
+    return min(a[0] + (quality - a[1]) / (b[1] - a[1]) * (b[0] - a[0]) for a, b in pairs)
+
+
 @pytest.mark.parametrize("router", range(len(ROUTERS)))
 def test_every_number_of_a_row(
     result: RunResult, suite: Suite, table: tuple[FloatArray, FloatArray], router: int
@@ -245,14 +254,32 @@ def test_every_number_of_a_row(
     ):
         check(figure, [n_steps * g for g in per_task(gap)], [n_steps * g for g in per_replication(gap)])
     own_cost, own_quality = average(per_task(cost_of)), average(per_task(quality_of))
-    assert row.saving_vs_best_single is not None
-    assert row.saving_vs_best_single.mean == pytest.approx(1 - own_cost / models[best_single][0])
+    base, costs = models[best_single][0], per_task(cost_of)
+    check(
+        row.saving_vs_best_single,
+        [
+            1 - own_cost / base - (c - own_cost) / base + own_cost * (mean_cost[t][best_single] - base) / base**2
+            for t, c in enumerate(costs)
+        ],
+        [1 - c / base for c in per_replication(cost_of)],
+    )
+
+    def tokens_of(task: int, arm: int, sample: int) -> float:
+        return 100.0 * (arm + 1) + 10.0 * (task + 1)
+
+    check(row.tokens, per_task(tokens_of), per_replication(tokens_of), 0)
     expected = hull_at(models, own_cost)
     if expected is None:
         assert row.hull_quality_gain is None
     else:
         assert row.hull_quality_gain is not None
         assert row.hull_quality_gain.mean == pytest.approx(own_quality - expected)
+    least = hull_cost_at(models, own_quality)
+    if least is None:
+        assert row.hull_cost_saving is None
+    else:
+        assert row.hull_cost_saving is not None
+        assert row.hull_cost_saving.mean == pytest.approx(1 - own_cost / least)
     running = [average([sum(mean_reward[t][best_fixed] - mean_reward[t][a] for t, a, _ in one)]) for one in decisions]
     assert row.curve.regret is not None
     assert row.curve.regret[-1] == pytest.approx(average(running))
