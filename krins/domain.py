@@ -1,4 +1,4 @@
-"""The vocabulary: what a task, an arm, a decision and an outcome are.
+"""The vocabulary: what a task, an arm, an attempt and an outcome are.
 
 Invariants: every type is frozen data without behaviour of its own; money is `Decimal` US dollars, times end in
 `_seconds`, tokens are whole numbers, quality lies in [0, 1]. `None` means unknown and is never read as zero.
@@ -98,13 +98,3 @@ class Outcome:
     failure: Failure | None = None
     attempts: tuple[Attempt, ...] = field(default=())
     verdict: Verdict | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A router's choice. `probability` is that of the arm when it was chosen; None where it was not asked for."""
-
-    task_id: str
-    arm: str
-    sample: int
-    probability: float | None

@@ -9,8 +9,8 @@
 | `Sandbox` | what keeps untrusted code in |
 | `Clock` | time |
 
-Invariant: there is one seam for each source of nondeterminism, and each has a shipped fake. Left out: any
-implementation.
+Invariant: there is one seam for each source of nondeterminism, so a test stands in for any of them without patching.
+Left out: any implementation.
 """
 
 from __future__ import annotations

@@ -15,13 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from krins.domain import Outcome
+from krins.domain import Arm, Outcome, Task
 from krins.errors import WorkerFault, boundary
 from krins.pipeline.tasks import CodingTask
 from krins.runs.live import WorkerDied
 from krins.runs.plan import Stream
 from krins.runs.recorded_run import StreamPlayer
-from krins.runs.records import Cell
 from krins.runs.streams import Trajectory
 from krins.runs.worker import LiveWorker
 from krins.suite import LiveEnvironment
@@ -126,13 +125,15 @@ def play_where_it_pays(player: StreamPlayer, streams: Iterable[Stream]) -> Itera
 
 
 class LiveActors:
-    """Live workers as async actors, which take turns. `attempt` is an `Attempt` of `krins.runs.live`."""
+    """Live workers as async actors, which take turns: the same environment, in other processes."""
 
     def __init__(
         self, environment: LiveEnvironment, coding_tasks: Sequence[CodingTask], allow_unsafe: bool, workers: int
     ) -> None:
         import ray
 
+        self.tasks: Sequence[Task] = [coding.task for coding in coding_tasks]
+        self.arms: Sequence[Arm] = [Arm(model.name) for model in environment.models]
         per_actor = -(-environment.max_concurrency // workers)
         # Attempts wait for servers and sandboxes, not for this actor's interpreter, so actors claim no core.
         options = {"num_cpus": 0, "scheduling_strategy": "SPREAD", "max_restarts": -1, "max_concurrency": per_actor}
@@ -152,12 +153,13 @@ class LiveActors:
         with boundary(WorkerFault, "a live worker cannot start", _REMEDY, catch=ray.exceptions.RayError):
             await asyncio.gather(*(actor.ready.remote() for actor in self._actors))
 
-    async def attempt(self, cell: Cell) -> Outcome:
+    async def attempt(self, task: Task, arm: Arm, sample: int) -> Outcome:
+        """As `LiveWorker.attempt`; raises WorkerDied if the actor dies with the attempt."""
         import ray
 
         self._next = (self._next + 1) % len(self._actors)
         try:
-            outcome: Outcome = await self._actors[self._next].attempt.remote(cell)
+            outcome: Outcome = await self._actors[self._next].attempt.remote(task, arm, sample)
         except ray.exceptions.RayTaskError as failure:
             raise failure.cause from None
         except ray.exceptions.RayActorError as failure:

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from krins.domain import FailureKind, Outcome
 from krins.errors import ModelFault, SandboxFault, WorkerFault
+from krins.interfaces import Environment
 from krins.runs.journal import JournalWriter
 from krins.runs.progress import Progress
 from krins.runs.records import Cell, Dispatched, Observed, Record
 
-Attempt = Callable[[Cell], Awaitable[Outcome]]
-"""Raises WorkerDied if whoever made the attempt died with it."""
 _MAX_CONSECUTIVE_FAULTS = 3
 _RESTART_WAITS_SECONDS = (1, 2, 4, 8, 16, 32)
 
@@ -55,13 +54,15 @@ class OutcomeSource:
 
     def __init__(
         self,
-        attempt: Attempt,
+        environment: Environment,
         journal: GroupCommit,
         known: Iterable[Outcome],
         max_concurrency: int,
         progress: Progress,
     ) -> None:
-        self._attempt, self._journal, self._progress = attempt, journal, progress
+        self.environment, self._journal, self._progress = environment, journal, progress
+        self._tasks = {task.task_id: task for task in environment.tasks}
+        self._arms = {arm.name: arm for arm in environment.arms}
         self._slots = asyncio.Semaphore(max_concurrency)
         self._futures: dict[Cell, asyncio.Task[None]] = {}
         self._is_cancelled = False
@@ -73,7 +74,7 @@ class OutcomeSource:
         """Attempts that died with their worker and were made again."""
         for outcome in known:
             if not _unanswered(outcome):
-                self._keep(outcome)
+                self._keep(cell_of(outcome), outcome)
 
     async def outcomes(self, cells: Sequence[Cell]) -> list[Outcome]:
         """The outcomes of `cells`, in their order.
@@ -97,13 +98,13 @@ class OutcomeSource:
         async with self._slots:
             outcome = await self._attempt_durably(cell)
         self._stop_on_faults(outcome)
-        self._keep(outcome)
+        self._keep(cell, outcome)
 
     async def _attempt_durably(self, cell: Cell) -> Outcome:
         for wait_seconds in _RESTART_WAITS_SECONDS:
             await self._journal.durable([Dispatched(cells=[cell])])
             try:
-                outcome = await self._attempt(cell)
+                outcome = await self.environment.attempt(self._tasks[cell.task_id], self._arms[cell.arm], cell.sample)
             except WorkerDied:
                 self.n_lost += 1
                 await asyncio.sleep(wait_seconds)  # its successor takes some seconds to start
@@ -115,8 +116,8 @@ class OutcomeSource:
             "see what kills them (memory?), then go on with --resume, perhaps with --workers 0",
         )
 
-    def _keep(self, outcome: Outcome) -> None:
-        self.observed[cell_of(outcome)] = outcome
+    def _keep(self, cell: Cell, outcome: Outcome) -> None:
+        self.observed[cell] = outcome
         self.billed_usd += outcome.cost_usd or Decimal(0)
         self._progress.spend(self.billed_usd)
 

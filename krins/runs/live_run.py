@@ -8,12 +8,11 @@ result does not depend on which answer came first. Left out: making attempts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from krins.domain import Arm, FailureKind, Outcome, Task
+from krins.domain import FailureKind, Outcome
 from krins.errors import ModelFault
 from krins.interfaces import FloatArray, IntArray
 from krins.runs.live import OutcomeSource
@@ -24,21 +23,20 @@ from krins.runs.streams import Trajectory, play_stream
 from krins.suite import Reward
 
 
-async def play_live(
-    plan: Plan, tasks: Sequence[Task], arms: Sequence[Arm], source: OutcomeSource, progress: Progress
-) -> list[Trajectory]:
+async def play_live(plan: Plan, source: OutcomeSource, progress: Progress) -> list[Trajectory]:
     """All trajectories of the run. Outcomes that `source` knows already are not attempted again.
 
     Raises:
         ModelFault, StorageFault, WorkerFault, TaskError: what stopped the attempts; outcomes so far are journalled.
     """
     loop = asyncio.get_running_loop()
-    arm_names = [arm.name for arm in arms]
+    task_ids = [task.task_id for task in source.environment.tasks]
+    arm_names = [arm.name for arm in source.environment.arms]
     progress.begin("decisions", plan.n_decisions)
 
     def rewards(task_index: IntArray, arm_index: IntArray, draws: IntArray) -> FloatArray:
         cells = [
-            Cell(tasks[task].task_id, arm_names[arm], draw)
+            Cell(task_ids[task], arm_names[arm], draw)
             for task, arm, draw in zip(
                 task_index.ravel().tolist(), arm_index.ravel().tolist(), draws.ravel().tolist(), strict=True
             )

@@ -62,7 +62,7 @@ def record_suite(
         suite=read,
         suite_text=suite.read_text(encoding="utf-8"),
         suite_path=suite.absolute(),
-        tasks=worker.tasks,
+        tasks=list(worker.tasks),
         tasks_sha256=worker.tasks_sha256,
     )
     command = f"krins-eval record {suite} --output {output} --resume {run_id}"
@@ -108,7 +108,7 @@ async def _record_all(
     known = session.log.outcomes.values()
     progress.begin("answers", len(cells))
     await worker.check()
-    source = OutcomeSource(worker.attempt, GroupCommit(session.journal), known, environment.max_concurrency, progress)
+    source = OutcomeSource(worker, GroupCommit(session.journal), known, environment.max_concurrency, progress)
 
     async def one(cell: Cell) -> Outcome:
         [outcome] = await source.outcomes([cell])

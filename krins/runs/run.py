@@ -143,7 +143,7 @@ def _started(run_id: str, suite: Suite, path: Path, setting: RecordedSetting | L
     )
     if isinstance(setting, LiveSetting):
         worker = setting.worker
-        return started.model_copy(update={"tasks": worker.tasks, "tasks_sha256": worker.tasks_sha256})
+        return started.model_copy(update={"tasks": list(worker.tasks), "tasks_sha256": worker.tasks_sha256})
     table = setting.table
     content = base64.b64encode(encode_outcomes(table)).decode()
     return started.model_copy(
@@ -258,13 +258,13 @@ async def _attempt_all(
         if actors:
             await actors.check()
         source = OutcomeSource(
-            actors.attempt if actors else worker.attempt,
+            actors or worker,
             GroupCommit(session.journal),
             session.log.outcomes.values(),
             environment.max_concurrency,
             progress,
         )
-        trajectories = await play_live(setting.plan, worker.tasks, worker.arms, source, progress)
+        trajectories = await play_live(setting.plan, source, progress)
     finally:
         await worker.close()
     session.write(*(Decided.of(trajectory) for trajectory in trajectories))

@@ -18,12 +18,11 @@ from krins.pipeline.coordinator import Coordinator
 from krins.pipeline.tasks import CodingTask, fingerprint
 from krins.quality.hidden_tests import HiddenTests
 from krins.quality.sandbox import choose_sandbox
-from krins.runs.records import Cell
 from krins.suite import LiveEnvironment
 
 
 class LiveWorker:
-    """Attempts cells of one live environment."""
+    """The live environment, with everything that it stands on."""
 
     def __init__(self, environment: LiveEnvironment, coding_tasks: Sequence[CodingTask], allow_unsafe: bool) -> None:
         clock = SystemClock()
@@ -39,15 +38,14 @@ class LiveWorker:
         )
         self.tasks_sha256 = fingerprint(coding_tasks)
         self._coordinator = Coordinator(coding_tasks, self._models, verifier)
-        self._tasks = {task.task_id: task for task in self._coordinator.tasks}
 
     @property
-    def tasks(self) -> list[Task]:
-        return list(self._tasks.values())
+    def tasks(self) -> Sequence[Task]:
+        return self._coordinator.tasks
 
     @property
-    def arms(self) -> list[Arm]:
-        return list(self._coordinator.arms)
+    def arms(self) -> Sequence[Arm]:
+        return self._coordinator.arms
 
     async def check(self) -> None:
         """Find servers that are out of reach and tests that cannot be run, before any answer is paid for.
@@ -61,8 +59,8 @@ class LiveWorker:
     async def ready(self) -> None:
         """Answers once this worker stands."""
 
-    async def attempt(self, cell: Cell) -> Outcome:
-        return await self._coordinator.attempt(self._tasks[cell.task_id], Arm(cell.arm), cell.sample)
+    async def attempt(self, task: Task, arm: Arm, sample: int) -> Outcome:
+        return await self._coordinator.attempt(task, arm, sample)
 
     async def close(self) -> None:
         for model in self._models.values():

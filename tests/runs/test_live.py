@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from krins.domain import Outcome
+from krins.domain import Arm, Outcome, Task
 from krins.errors import ModelFault, RunError, UserError
 from krins.runs.journal import JournalWriter, read_journal
 from krins.runs.live import GroupCommit, OutcomeSource, WorkerDied
@@ -163,15 +163,21 @@ def test_a_stopped_run_goes_on_where_it_was(start_server: Callable[..., FakeServ
 
 
 def test_an_attempt_that_dies_with_its_worker_is_made_again_and_counted(tmp_path: Path) -> None:
-    deaths = iter([True, True])
+    class Mortal:
+        """Dies in its first two attempts."""
 
-    async def attempt(cell: Cell) -> Outcome:
-        if next(deaths, False):
-            raise WorkerDied("killed")
-        return Outcome(cell.task_id, cell.arm, cell.sample, 1.0, Decimal("0.25"))
+        tasks: Sequence[Task] = (Task("t"),)
+        arms: Sequence[Arm] = (Arm("m"),)
+        deaths = 2
+
+        async def attempt(self, task: Task, arm: Arm, sample: int) -> Outcome:
+            if self.deaths:
+                self.deaths -= 1
+                raise WorkerDied("killed")
+            return Outcome(task.task_id, arm.name, sample, 1.0, Decimal("0.25"))
 
     async def both(journal: JournalWriter) -> OutcomeSource:
-        source = OutcomeSource(attempt, GroupCommit(journal), [], 1, SILENT)
+        source = OutcomeSource(Mortal(), GroupCommit(journal), [], 1, SILENT)
         cells = [Cell("t", "m", 0), Cell("t", "m", 1)]
         assert [outcome.sample for outcome in await source.outcomes(cells)] == [0, 1]
         return source

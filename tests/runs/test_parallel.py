@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from krins.domain import Arm, Outcome
 from krins.environments.reading import read_table
 from krins.environments.recorded import Recorded
 from krins.runs.environments import recorded_setting
@@ -18,7 +16,6 @@ from krins.runs.journal import JournalWriter
 from krins.runs.live import GroupCommit, OutcomeSource
 from krins.runs.live_run import play_live
 from krins.runs.progress import SILENT
-from krins.runs.records import Cell
 from krins.runs.run import Execution, run
 from krins.runs.streams import Trajectory
 from krins.suite import RecordedEnvironment
@@ -66,15 +63,10 @@ def test_the_vectorised_way_and_the_environment_seam_agree(recorded_suite: Path,
     assert isinstance(suite.environment, RecordedEnvironment)
     setting = recorded_setting(suite, read_table(suite.environment))
     environment = Recorded(setting.table)
-    tasks = {task.task_id: task for task in environment.tasks}
-
-    async def attempt(cell: Cell) -> Outcome:
-        outcome = await environment.attempt(tasks[cell.task_id], Arm(cell.arm), cell.sample)
-        return replace(outcome, sample=cell.sample)
 
     async def play_all(journal: JournalWriter) -> list[Trajectory]:
-        source = OutcomeSource(attempt, GroupCommit(journal), [], 8, SILENT)
-        return await play_live(setting.plan, environment.tasks, environment.arms, source, SILENT)
+        source = OutcomeSource(environment, GroupCommit(journal), [], 8, SILENT)
+        return await play_live(setting.plan, source, SILENT)
 
     with JournalWriter(tmp_path / "journal.jsonl") as journal:
         trajectories = asyncio.run(play_all(journal))
