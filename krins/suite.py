@@ -49,6 +49,7 @@ class Reward(_Frozen):
 
 
 class _Router(_Frozen):
+    policy: str
     name: str | None = Field(None, min_length=1)
     """Label in tables; by default made from the policy and its parameters."""
 
@@ -57,11 +58,10 @@ class _Router(_Frozen):
         return self.name or self._default_label()
 
     def _default_label(self) -> str:
-        policy: str = getattr(self, "policy")  # noqa: B009 - every member of the union below has one
         fields = type(self).model_fields
         changed = [key for key in fields if key not in {"policy", "name"} and getattr(self, key) != fields[key].default]
         values = ", ".join(f"{key}={getattr(self, key)}" for key in changed)
-        return f"{policy}({values})" if values else policy
+        return f"{self.policy}({values})" if values else self.policy
 
 
 class EpsilonGreedyRouter(_Router):

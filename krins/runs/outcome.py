@@ -27,6 +27,7 @@ from krins.runs.session import RunLog, read_run
 from krins.runs.store import Store, published
 from krins.runs.streams import Trajectory
 from krins.runs.summary import complete_cells, summarise
+from krins.statistics.clustered import cluster_codes
 from krins.suite import LiveEnvironment, RecordedEnvironment
 
 
@@ -42,7 +43,6 @@ def conclude(
     suite = log.started.suite
     table = unanswered_at_mean_cost(table)
     cells = complete_cells(table, suite.reward)
-    repositories = {task.repository for task in table.tasks}
     plan = Plan(suite, len(table.tasks), len(table.arms))
     routers = summarise(plan, table, cells, trajectories)
     return RunResult(
@@ -51,7 +51,7 @@ def conclude(
         environment=suite.environment.kind,
         seed=suite.seed,
         n_tasks=len(table.tasks),
-        n_repositories=len(repositories) if None not in repositories else len(table.tasks),
+        n_repositories=len(set(cluster_codes([task.repository for task in table.tasks]).tolist())),
         n_replications=suite.n_replications,
         passes=suite.passes,
         non_inferiority_margin=suite.non_inferiority_margin,
@@ -105,7 +105,7 @@ def _notes(
 def publish(folder: Path, plan: Plan, table: OutcomeTable, trajectories: Sequence[Trajectory]) -> None:
     """Write a run's Parquet files."""
     with published(folder / "outcomes.parquet") as draft:
-        draft.write_bytes(encode_outcomes(table))
+        draft.write_bytes(encode_outcomes(table, isinstance(plan.suite.environment, LiveEnvironment)))
     publish_decisions(folder / "decisions.parquet", plan, table, trajectories)
 
 

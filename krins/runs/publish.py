@@ -97,8 +97,12 @@ def _write(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), draft, compression="zstd")
 
 
-def encode_outcomes(table: OutcomeTable) -> bytes:
-    """Every sample that the table holds, one row each, as a Parquet file."""
+def encode_outcomes(table: OutcomeTable, is_live: bool) -> bytes:
+    """Every sample that the table holds, one row each, as a Parquet file.
+
+    Live outcomes that infrastructure kept from being judged have no quality there, as in a recording, so that nobody
+    learns from them. A recorded table is written as it is, for a resumed run reads it again.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -111,8 +115,8 @@ def encode_outcomes(table: OutcomeTable) -> bytes:
     def known(values: Any, kind: pa.DataType) -> Any:
         return pa.array(values[cell], mask=np.isnan(values[cell])).cast(kind)
 
-    # As in a recording: what infrastructure kept from being judged has no quality, so nobody learns from it.
-    judged = np.where(table.failure == FAILURES.index(FailureKind.INFRASTRUCTURE), np.nan, table.quality)
+    unjudged = is_live & (table.failure == FAILURES.index(FailureKind.INFRASTRUCTURE))
+    judged = np.where(unjudged, np.nan, table.quality)
 
     columns = {
         "task_id": of_task("task_id"),

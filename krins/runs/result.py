@@ -121,7 +121,7 @@ class RunResult(_Frozen):
     seed: int
     n_tasks: int
     n_repositories: int
-    """Clusters of the intervals; as many as tasks where no repositories are known."""
+    """Clusters of the intervals; a task whose repository is unknown is one of its own."""
     n_replications: int
     passes: int
     non_inferiority_margin: float

@@ -145,7 +145,7 @@ def _started(run_id: str, suite: Suite, path: Path, setting: RecordedSetting | L
         worker = setting.worker
         return started.model_copy(update={"tasks": list(worker.tasks), "tasks_sha256": worker.tasks_sha256})
     table = setting.table
-    content = base64.b64encode(encode_outcomes(table)).decode()
+    content = base64.b64encode(encode_outcomes(table, is_live=False)).decode()
     return started.model_copy(
         update={"table_sha256": table.sha256, "table_parquet": content, "imputation": table.imputation}
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from krins.environments.reading import read_table
@@ -16,7 +17,8 @@ from krins.runs.journal import JournalWriter
 from krins.runs.live import GroupCommit, OutcomeSource
 from krins.runs.live_run import play_live
 from krins.runs.progress import SILENT
-from krins.runs.run import Execution, run
+from krins.runs.run import Execution, resume, run
+from krins.runs.store import Store
 from krins.runs.streams import Trajectory
 from krins.suite import RecordedEnvironment
 from krins.suite_file import load_suite
@@ -72,3 +74,21 @@ def test_the_vectorised_way_and_the_environment_seam_agree(recorded_suite: Path,
         trajectories = asyncio.run(play_all(journal))
     for trajectory in trajectories:
         np.testing.assert_array_equal(trajectory.arms, setting.player.play(trajectory.stream).arms)
+
+
+def test_a_recorded_run_with_unjudged_outcomes_is_resumed_to_the_same_table(tmp_path: Path) -> None:
+    """What infrastructure kept from being judged counts as the suite says, before and after the interruption."""
+    table = write_table(tmp_path / "table.parquet", np.ones((6, 2)), np.ones((6, 2)))
+    rows = pd.read_parquet(table)
+    rows["failure"] = [None] * 11 + ["infrastructure"]
+    rows.loc[11, "quality"] = None
+    rows.to_parquet(table)
+    environment = {"kind": "recorded", "table": "table.parquet", "missing": "fail"}
+    suite = write_suite(tmp_path, environment, ["thompson", "random"], replications=3)
+    whole = run(suite, home=tmp_path / "home", execution=Execution(workers=0))
+    journal = (whole.folder / "journal.jsonl").read_text().splitlines(keepends=True)
+    cut = Store(tmp_path / "cut")
+    cut.folder(whole.run_id).mkdir(parents=True)
+    cut.journal(whole.run_id).write_text("".join(journal[:2]))
+    table.unlink()
+    assert same_numbers(resume(whole.run_id, home=cut.home)) == same_numbers(whole)
