@@ -1,7 +1,7 @@
 """Kill a live run with SIGKILL at random moments and resume it: does it end with the table of an undisturbed run?
 
 Four targets in turn: the driver (attempts in its own process), the driver of Ray workers, the whole process tree (Ray
-and all), and one Ray worker. The model is the tests' fake server, which answers deterministically and writes a bill;
+and all), and one Ray worker. The model is the fake provider, which answers deterministically and logs its calls;
 for every kill the script counts the answers that were paid for twice and sets them against the number that the resumed
 run reports as possible.
 
@@ -30,7 +30,8 @@ import psutil
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.support.suites import TASKS, live_environment, write_suite  # noqa: E402
+from tests.support.fake_provider import start_fake_provider  # noqa: E402
+from tests.support.suites import live_environment, write_suite  # noqa: E402
 
 KRINS = str(Path(sys.executable).with_name("krins-eval"))
 MODELS = ["p-60", "p-30"]
@@ -61,13 +62,8 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.bill = folder / "bill"
-        port_file = folder / "port"
-        arguments = [str(port_file), str(self.bill), str(TASKS), "0.2"]
-        self.server = subprocess.Popen([sys.executable, "-m", "tests.support.completion_server", *arguments], cwd=ROOT)
-        while not port_file.exists():
-            time.sleep(0.02)
-        environment = live_environment(f"http://127.0.0.1:{port_file.read_text()}/v1", MODELS, max_concurrency=4)
+        self.server = start_fake_provider(folder, "--delay", "0.2")
+        environment = live_environment(self.server.base_url, MODELS, max_concurrency=4)
         routers = ["thompson", *(f"fixed:{model}" for model in MODELS)]
         self.suite = write_suite(folder, environment, routers, replications=2)
         self.run("undisturbed", 0, ["run", str(self.suite)]).wait()
@@ -84,11 +80,11 @@ class Bench:
         return content
 
     def paid(self) -> list[str]:
-        return self.bill.read_text().splitlines() if self.bill.exists() else []
+        return self.server.calls
 
     def trial(self, target: str, moment: int, name: str) -> Trial:
         """Start a run, kill `target` once `moment` answers are on the bill, and let the run end."""
-        self.bill.unlink()
+        self.server.calls_file.unlink()
         workers = 0 if target == "driver" else 2
         process = self.run(name, workers, ["run", str(self.suite)])
         while len(self.paid()) < moment:
@@ -105,8 +101,7 @@ class Bench:
         return Trial(target, before, truth == got, twice, _reported(table["notes"]))
 
     def close(self) -> None:
-        self.server.kill()
-        self.server.wait()
+        self.server.stop()
 
 
 def _kill(process: subprocess.Popen[bytes], target: str) -> None:

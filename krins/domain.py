@@ -1,4 +1,4 @@
-"""The vocabulary: what a task, an arm, an attempt and an outcome are.
+"""The vocabulary: what a task, an arm, a request, a call, an attempt and an outcome are.
 
 Invariants: every type is frozen data without behaviour of its own; money is `Decimal` US dollars, times end in
 `_seconds`, tokens are whole numbers, quality lies in [0, 1]. `None` means unknown and is never read as zero.
@@ -11,6 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,78 @@ class Usage:
     """What an answer consumed, as the provider counted it."""
 
     input_tokens: int
+    """All of the prompt, whether or not a part of it was read from or written to the provider's prompt cache."""
     output_tokens: int
+    """All that was generated, reasoning included."""
     calls: int = 1
+    cached_tokens: int = 0
+    """Of `input_tokens`: read from the provider's prompt cache."""
+    cache_write_tokens: int = 0
+    """Of `input_tokens`: written to the provider's prompt cache, which some bill at more than plain input."""
+    reasoning_tokens: int = 0
+    """Of `output_tokens`: thought, not said."""
 
     @property
     def tokens(self) -> int:
         return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A question to a model, whichever model that is."""
+
+    messages: tuple[Message, ...]
+    system: str = ""
+    sample: int = 0
+    """Tells repeated answers to one question apart; it seeds the provider where the provider takes a seed."""
+    answer_type: type[BaseModel] | None = None
+    """Ask for a structured answer: its text is then JSON that this type validates."""
+
+    @classmethod
+    def of(cls, prompt: str, sample: int = 0) -> Request:
+        return cls((Message("user", prompt),), sample=sample)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """On whose behalf calls are made: what a budget charges and what a trace is found by."""
+
+    decision_id: str = ""
+    """Correlation id of the decision that caused the calls: 32 hexadecimal digits; empty where there is none."""
+    task_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that went to a provider, and what it was charged, whether or not an answer came of it."""
+
+    model: str
+    """Name of the model that was asked, which a fallback makes another than the one that a router chose."""
+    provider: str
+    started_at_seconds: float
+    """Since the epoch."""
+    latency_seconds: float
+    usage: Usage | None
+    cost_usd: Decimal | None
+    """Its price, whoever paid; the reserved worst case where `is_usage_unknown`; None for a model without a price."""
+    billed_usd: Decimal | None
+    """What was paid now: 0 for an answer out of krins's cache, otherwise `cost_usd`."""
+    billed_tokens: int = 0
+    """What budgets of tokens were charged now: as reported, or the worst case where `is_usage_unknown`."""
+    is_usage_unknown: bool = False
+    """It may have been billed, and the provider did not tell for how much."""
+    error: str | None = None
+    """Class and message of the `ModelFault` that it ended in."""
+    finish_reason: str | None = None
+    request_id: str | None = None
+    is_cached: bool = False
+    """Replayed from krins's cache: nothing was sent now, and nothing billed."""
 
 
 class FailureKind(StrEnum):
@@ -54,6 +123,8 @@ class FailureKind(StrEnum):
     """The model answered, and the answer cannot be used: empty, cut off, no code in it."""
     INFRASTRUCTURE = "infrastructure"
     """No answer was had, or it could not be checked: server out of reach, sandbox broken."""
+    BUDGET = "budget"
+    """A limit on spending left no room for the call; says nothing about model or provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +135,22 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One answer of a model, with what it cost. `usage` and `cost_usd` are None where the provider told nothing."""
+    """An answer, with everything that was called to get it."""
 
     text: str
     usage: Usage | None
-    cost_usd: Decimal | None
+    """Of the call that answered."""
     latency_seconds: float
+    """From the question to the answer, retries included; of the original answer where it comes out of the cache."""
+    model: str = ""
+    """Which model answered."""
+    provider: str = ""
     finish_reason: str | None = None
+    """`stop`, `length` or the provider's own word."""
     request_id: str | None = None
+    calls: tuple[Call, ...] = ()
+    """In the order in which they ended; the answering one is among them."""
+    is_cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +172,20 @@ class Outcome:
     sample: int
     quality: float
     cost_usd: Decimal | None
+    """What all its calls cost, retries and failures included, whoever paid; None where a price or usage is unknown."""
     usage: Usage | None = None
+    """Of all its calls together, as far as providers told."""
     latency_seconds: float | None = None
     failure: Failure | None = None
     attempts: tuple[Attempt, ...] = field(default=())
     verdict: Verdict | None = None
+    calls: tuple[Call, ...] = field(default=())
+    """Every call that it caused; what stands here is left out of `attempts`."""
+    correlation_id: str = ""
+
+    @property
+    def billed_usd(self) -> Decimal:
+        """Paid now for all its calls, as far as it is known: nothing for answers out of the cache."""
+        if not self.calls:
+            return self.cost_usd or Decimal(0)
+        return sum((call.billed_usd or Decimal(0) for call in self.calls), Decimal(0))

@@ -8,7 +8,22 @@
     │   ├── TaskError              a task folder that is incomplete or wrong
     │   ├── RunError               a run that does not exist or cannot be resumed
     │   └── SandboxMissing         no sandbox on this machine, and no leave to go without
-    ├── ModelFault             a model server is out of reach or does not speak its protocol
+    ├── BudgetExhausted        exit 3: a limit on spending leaves no room for the next call
+    ├── ModelFault             no usable answer of a model was had
+    │   ├── ProviderFault          because of the provider, or of the way to it: infrastructure
+    │   │   ├── RateLimited            429
+    │   │   ├── Overloaded             5xx, 529, or the provider's word for it in mid-stream
+    │   │   ├── Unreachable            refused, reset, no such host: nothing was sent
+    │   │   ├── TimedOut               to connect, to the first token, in mid-stream, or in all
+    │   │   ├── BrokenReply            cut off, not the protocol, or without its final event
+    │   │   ├── AuthRefused            401, 402, 403
+    │   │   ├── BadRequest             any other 4xx: the request is wrong for this provider
+    │   │   └── CircuitOpen            not asked: its circuit breaker is open
+    │   └── AnswerFault            because of the model: it answered, and the answer is none
+    │       ├── Refused                declined, or stopped by a safety filter
+    │       ├── EmptyAnswer            no text at all
+    │       ├── InvalidAnswer          a structured answer that is not of the type asked for
+    │       └── TooLong                the prompt does not fit its context window
     ├── SandboxFault           the sandbox itself failed (not the code inside it)
     ├── WorkerFault            an actor or the cluster died and did not come back
     ├── StorageFault           disk full, read-only directory, unreadable journal
@@ -23,6 +38,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from krins.domain import Call, Usage
 
 
 class KrinsError(Exception):
@@ -71,8 +90,110 @@ class SandboxMissing(UserError):
     """This machine has no sandbox and the user has not allowed going without."""
 
 
+class BudgetExhausted(KrinsError):
+    """A limit on spending leaves no room for the next call. `calls` is what had been called by then."""
+
+    exit_code = 3
+    calls: tuple[Call, ...] = ()
+
+
 class ModelFault(KrinsError):
-    """A model server is out of reach or does not speak its protocol."""
+    """No usable answer of a model was had.
+
+    The class says what a caller may do about it; the attributes say what is known of the bill.
+    """
+
+    is_retryable: ClassVar[bool] = False
+    """Whether the same request may go better on the same provider a little later."""
+    trips_breaker: ClassVar[bool] = False
+    """Whether it counts as a failure of the provider to its circuit breaker."""
+
+    may_be_billed: bool = False
+    """Whether the provider may charge for the call."""
+    usage: Usage | None = None
+    """What the provider says it charges for; None where it told nothing."""
+    retry_after_seconds: float | None = None
+    """What the provider asked to wait."""
+    request_id: str | None = None
+    calls: tuple[Call, ...] = ()
+    """Everything that was called before this was raised, set once it leaves the layers around a call."""
+
+
+class ProviderFault(ModelFault):
+    """The provider, or the way to it, failed; says nothing about the model."""
+
+
+class RateLimited(ProviderFault):
+    """Too many requests or tokens for now (429)."""
+
+    is_retryable = True
+
+
+class Overloaded(ProviderFault):
+    """The provider is overloaded or out of order (5xx, 529)."""
+
+    is_retryable = True
+    trips_breaker = True
+
+
+class Unreachable(ProviderFault):
+    """No connection was made: nothing was sent, nothing is billed."""
+
+    is_retryable = True
+    trips_breaker = True
+
+
+class TimedOut(ProviderFault):
+    """A limit of time passed."""
+
+    is_retryable = True
+    trips_breaker = True
+
+
+class BrokenReply(ProviderFault):
+    """The reply was cut off, is not of the provider's protocol, or lacks its final event."""
+
+    is_retryable = True
+    trips_breaker = True
+    may_be_billed = True
+
+
+class AuthRefused(ProviderFault):
+    """The key is missing, wrong, without credit or without rights."""
+
+    trips_breaker = True
+
+
+class BadRequest(ProviderFault):
+    """The provider does not take the request as it is."""
+
+
+class CircuitOpen(ProviderFault):
+    """The provider failed so often that it is left alone for a while; nothing was sent."""
+
+
+class AnswerFault(ModelFault):
+    """The model answered, and there is nothing in the answer to use. Asking it the same again is no remedy."""
+
+    may_be_billed = True
+
+
+class Refused(AnswerFault):
+    """The model declined, or a safety filter stopped it."""
+
+
+class EmptyAnswer(AnswerFault):
+    """The answer holds no text."""
+
+
+class InvalidAnswer(AnswerFault):
+    """A structured answer is not of the type that was asked for."""
+
+
+class TooLong(AnswerFault):
+    """The prompt does not fit the model's context window; nothing is billed."""
+
+    may_be_billed = False
 
 
 class SandboxFault(KrinsError):

@@ -4,7 +4,8 @@
 |---|---|
 | `Environment` | where outcomes come from: a recorded table, or live models and a sandbox |
 | `Policy` | how a router chooses and learns |
-| `Model` | who answers a prompt |
+| `Model` | who answers a request, with everything around the call |
+| `Provider` | whose SDK carries one call |
 | `Verifier` | who says whether an answer is right |
 | `Sandbox` | what keeps untrusted code in |
 | `Clock` | time |
@@ -15,13 +16,13 @@ Left out: any implementation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from krins.domain import Arm, Attempt, Outcome, Task, Verdict
+from krins.domain import Arm, Attempt, Outcome, Request, Scope, Task, Usage, Verdict
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -39,8 +40,11 @@ class Environment(Protocol):
     @property
     def arms(self) -> Sequence[Arm]: ...
 
-    async def attempt(self, task: Task, arm: Arm, sample: int) -> Outcome:
-        """Give the task to the arm. A failure of the arm is in the outcome; only a broken environment raises."""
+    async def attempt(self, task: Task, arm: Arm, sample: int, correlation_id: str = "") -> Outcome:
+        """Give the task to the arm. A failure of the arm is in the outcome; only a broken environment raises.
+
+        `correlation_id` finds the attempt again in traces, logs and journal; it does not change the outcome.
+        """
         ...
 
 
@@ -85,16 +89,54 @@ class Policy(Protocol[State]):
         ...
 
 
-class Model(Protocol):
-    """Who answers a prompt."""
+OnText = Callable[[str], None]
+"""Takes the text of an answer as it comes, piece by piece."""
 
-    async def answer(self, prompt: str, sample: int) -> Attempt:
-        """Answer once. `sample` tells repeated answers to one prompt apart (it seeds the provider where it can).
+
+class Model(Protocol):
+    """Who answers a request."""
+
+    async def answer(self, request: Request, scope: Scope = Scope(), on_text: OnText | None = None) -> Attempt:
+        """Answer once; with `on_text` streamed, and then nothing is tried again once a piece has been handed out.
 
         Raises:
-            ModelFault: the server is out of reach, timed out, or its answer does not follow its protocol.
+            ModelFault: no usable answer was had; its `calls` are what that cost.
+            BudgetExhausted: a limit of `scope` leaves no room for the call.
         """
         ...
+
+
+class Reply(NamedTuple):
+    """A provider's answer, in krins's words."""
+
+    text: str
+    usage: Usage | None
+    """None where the provider told nothing: unknown, never free."""
+    finish_reason: str | None
+    """`stop`, `length`, or the provider's own word for anything else."""
+    request_id: str | None
+
+
+class Provider(Protocol):
+    """One model at one provider, through the provider's own SDK, without retries of its own."""
+
+    async def reply(self, request: Request, on_text: OnText | None = None) -> Reply:
+        """Ask once; with `on_text` the reply is streamed, and the whole of it is returned as well.
+
+        Raises:
+            ModelFault: of the most telling class, with what is known of the bill.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Make sure, without cost, that the provider is within reach and takes the key.
+
+        Raises:
+            ModelFault: it is not, or does not.
+        """
+        ...
+
+    async def close(self) -> None: ...
 
 
 class Verifier(Protocol):
@@ -163,6 +205,10 @@ class Sandbox(Protocol):
 class Clock(Protocol):
     """Time, injected wherever it matters, so that tests need not wait."""
 
+    async def sleep(self, seconds: float) -> None:
+        """Let that much of this clock's time pass."""
+        ...
+
     def now_seconds(self) -> float:
         """Seconds since the epoch."""
         ...
@@ -180,7 +226,10 @@ __all__ = [
     "IntArray",
     "Limits",
     "Model",
+    "OnText",
     "Policy",
+    "Provider",
+    "Reply",
     "Sandbox",
     "SandboxedProcess",
     "Verifier",

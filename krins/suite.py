@@ -139,20 +139,97 @@ class RecordedEnvironment(_Frozen):
 
 
 class LiveModel(_Frozen):
-    """A model behind any server that speaks OpenAI's chat completions."""
+    """A model to ask, by the name that the catalogue knows it by, or by provider and address."""
 
     name: str = Field(min_length=1)
-    base_url: str
-    """For instance http://127.0.0.1:8080/v1."""
+    provider: Literal["anthropic", "openai", "openai-chat", "google"] | None = None
+    """Whose API it speaks: Anthropic's Messages, OpenAI's Responses (`openai`) or Chat Completions (`openai-chat`,
+    which llama.cpp, vLLM and Ollama speak too), Google's Gemini. By default the catalogue's; `openai-chat` where a
+    base_url is given for a name that the catalogue does not know."""
+    base_url: str | None = None
+    """For instance http://127.0.0.1:8080/v1; by default the provider's own."""
     model: str | None = None
-    """What the server calls it; `name` if left out."""
+    """What the provider calls it; `name` if left out."""
     api_key_env: str | None = None
-    """Environment variable that holds the key; none is sent if left out."""
-    usd_per_million_input_tokens: Decimal = Field(ge=0, allow_inf_nan=False)
-    usd_per_million_output_tokens: Decimal = Field(ge=0, allow_inf_nan=False)
-    temperature: float = Field(0.0, ge=0, le=2)
-    max_output_tokens: int = Field(1024, ge=1)
+    """Environment variable that holds the key; by default the provider's usual one, and none for a base_url."""
+    usd_per_million_input_tokens: Decimal | None = Field(None, ge=0, allow_inf_nan=False)
+    """Instead of the catalogue's price; goes with the price of output tokens, and then cached input has no discount."""
+    usd_per_million_output_tokens: Decimal | None = Field(None, ge=0, allow_inf_nan=False)
+    context_window: int | None = Field(None, ge=1)
+    """Tokens; by default the catalogue's."""
+    temperature: float | None = Field(None, ge=0, le=2)
+    """By default 0 for `openai-chat`, and for others what their provider takes as default: many refuse the setting."""
+    max_output_tokens: int | None = Field(None, ge=1)
+    """Reasoning included; by default the catalogue's, and 1,024 for a model that it does not know."""
     timeout_seconds: float = Field(600.0, gt=0, allow_inf_nan=False)
+    """For one answer, retries and fallbacks included."""
+    connect_timeout_seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
+    first_token_timeout_seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """For a streamed answer to begin, and between any two pieces of it; makes answers stream."""
+    max_tries: int = Field(3, ge=1, le=20)
+    """Calls of this model for one answer, the first one included."""
+    hedge_after_seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Ask a second time when there is no answer by then, and take whichever comes first; both are paid for."""
+    prompt_caching: bool = False
+    """Let Anthropic cache the prompt (others do so by themselves): writing costs more than plain input, reading
+    less."""
+    fallback: Literal["default"] | list[str] = Field(default_factory=list)
+    """Models of the suite or the catalogue to ask instead, in this order, when no answer of this one can be had;
+    `default`: the catalogue's models of the same tier, Anthropic's, then OpenAI's, then Google's. Their answers count
+    as this arm's, at their own price."""
+
+    @model_validator(mode="after")
+    def _prices_come_together(self) -> LiveModel:
+        if (self.usd_per_million_input_tokens is None) != (self.usd_per_million_output_tokens is None):
+            raise ValueError("give both usd_per_million_input_tokens and usd_per_million_output_tokens, or neither")
+        return self
+
+
+LiveModelEntry = Annotated[
+    LiveModel,
+    BeforeValidator(
+        lambda value: {"name": value} if isinstance(value, str) else value, json_schema_input_type=str | LiveModel
+    ),
+]
+
+
+class Limit(_Frozen):
+    """Most that may be spent; a key that is left out does not limit."""
+
+    usd: Decimal | None = Field(None, ge=0, allow_inf_nan=False)
+    tokens: int | None = Field(None, ge=0)
+    """Input and output together."""
+    calls: int | None = Field(None, ge=0)
+
+    @property
+    def is_set(self) -> bool:
+        return (self.usd, self.tokens, self.calls) != (None, None, None)
+
+
+class Budget(_Frozen):
+    """Hard limits: the worst case of a call is reserved before it is sent, so that none is ever overdrawn."""
+
+    run: Limit = Limit()
+    suite: Limit = Limit()
+    """All runs and recordings of suites of this name under the same home together."""
+    router: Limit = Limit()
+    """What the decisions of one router cost in one replication, shared answers at their full price."""
+    task: Limit = Limit()
+    """All calls of one decision."""
+    confirm_above_usd: Decimal | None = Field(Decimal(10), ge=0, allow_inf_nan=False)
+    """A run whose forecast can cost more than this begins only with `--yes`."""
+
+
+class AnswerCache(_Frozen):
+    """Answers kept on disk, shared by all runs under the same home."""
+
+    max_mib: int = Field(1024, ge=1)
+    """Beyond this the least recently used answers go."""
+    ttl_days: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Answers older than this are asked for again."""
+    semantic_similarity: float | None = Field(None, gt=0, le=1)
+    """Also take the answer to a prompt that says the same in the same content words, at least this similar; off by
+    default, for it can only save calls by trusting that."""
 
 
 class SandboxLimits(_Frozen):
@@ -169,7 +246,10 @@ class LiveEnvironment(_Frozen):
     kind: Literal["live"]
     tasks: Path
     """Folder with one folder a task."""
-    models: list[LiveModel] = Field(min_length=1)
+    models: list[LiveModelEntry] = Field(min_length=1)
+    budget: Budget = Budget()
+    cache: AnswerCache | Literal[False] = AnswerCache()
+    """Answers that were had before are taken from disk, at no cost now; `false`: ask anew."""
     include: Selection = Field(default_factory=dict)
     """Tasks to keep: task_id, category, difficulty or language to the value or values allowed."""
     exclude: Selection = Field(default_factory=dict)

@@ -1,56 +1,31 @@
-"""What tests of several rooms share: the project's own tasks, and the fake model server."""
+"""What tests of several rooms share: fake providers, a Ray, and the absence of the user's settings."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-TASKS = ROOT / "evals" / "tasks"
+from tests.support.fake_provider import ROOT, TASKS, FakeServer, start_fake_provider
 
-
-@dataclass(frozen=True)
-class FakeServer:
-    """A running fake model server; `calls` is its bill."""
-
-    port: int
-    log_file: Path
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    @property
-    def calls(self) -> list[str]:
-        return self.log_file.read_text().splitlines() if self.log_file.exists() else []
+__all__ = ["ROOT", "TASKS", "FakeServer"]
 
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., FakeServer]]:
-    """Start fake model servers that end with the test."""
-    processes: list[subprocess.Popen[bytes]] = []
+    """Start fake providers that solve tasks and end with the test."""
+    servers: list[FakeServer] = []
 
     def start(delay_seconds: float = 0.0, tasks: Path = TASKS) -> FakeServer:
-        port_file, log_file = tmp_path / f"port-{len(processes)}", tmp_path / f"calls-{len(processes)}"
-        command = [sys.executable, "-m", "tests.support.completion_server"]
-        arguments = [str(port_file), str(log_file), str(tasks), str(delay_seconds)]
-        processes.append(subprocess.Popen([*command, *arguments], cwd=ROOT))
-        deadline = time.monotonic() + 60
-        while not port_file.exists():
-            assert time.monotonic() < deadline, "the fake model server did not start"
-            time.sleep(0.02)
-        return FakeServer(int(port_file.read_text()), log_file)
+        folder = tmp_path / f"fake-provider-{len(servers)}"
+        folder.mkdir()
+        servers.append(start_fake_provider(folder, "--tasks", str(tasks), "--delay", str(delay_seconds)))
+        return servers[-1]
 
     yield start
-    for process in processes:
-        process.kill()
-        process.wait()
+    for server in servers:
+        server.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -111,7 +111,7 @@ def show_result(result: RunResult, json_path: Path | None) -> None:
     from krins.reports.run_table import render
 
     if json_path is not None:
-        _write(json_path.resolve(), result.model_dump_json(indent=2) + "\n")
+        write_file(json_path.resolve(), result.model_dump_json(indent=2) + "\n")
     try:
         render(result, console())
     except SystemExit:  # how rich ends on a closed pipe; what comes after the table is still to be done
@@ -120,7 +120,7 @@ def show_result(result: RunResult, json_path: Path | None) -> None:
         raise StorageFault(f"standard output cannot be written: {failure}", "the run itself is kept") from failure
 
 
-def _write(path: Path, text: str) -> None:
+def write_file(path: Path, text: str) -> None:
     from krins.runs.store import published
 
     if path.exists() and not path.is_file():  # a pipe or a device is written through, not replaced

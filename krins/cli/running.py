@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,30 @@ if TYPE_CHECKING:
     from krins.runs.result import RunResult
 
 
+class _Usd(click.ParamType[Decimal]):
+    name = "USD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            amount = Decimal(value)
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite() or amount < 0:
+            self.fail(f"{value!r} is no amount of US dollars", param, ctx)
+        return amount
+
+
+def _spending_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What both commands that call models take."""
+    for option in (
+        click.option("--budget-usd", type=_Usd(), help="Most to spend, instead of the suite's budget.run.usd."),
+        click.option("--no-cache", is_flag=True, help="Ask anew what the answer cache holds."),
+        click.option("--yes", is_flag=True, help="Go on although the forecast passes budget.confirm_above_usd."),
+    ):
+        command = option(command)
+    return command
+
+
 class _Workers(click.ParamType[int | None]):
     name = "N|auto"
 
@@ -42,6 +68,7 @@ class _Workers(click.ParamType[int | None]):
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @tracking_option
 @click.option("--no-tracking", is_flag=True, help="Do not log to MLflow; `history sync` can do it later.")
+@_spending_options
 @unsafe_option
 @home_option
 def run(
@@ -54,6 +81,9 @@ def run(
     workers: int | None,
     ray_address: str | None,
     unsafe_local: bool,
+    budget_usd: Decimal | None,
+    no_cache: bool,
+    yes: bool,
     home: Path,
     **overrides: Any,
 ) -> None:
@@ -68,9 +98,10 @@ def run(
         click.echo(describe_plan(suite, allow_unsafe=unsafe_local, **overrides))
         return
     from krins.runs import run as runs
+    from krins.runs.execution import Execution
 
     with progress_display() as progress:
-        execution = runs.Execution(workers, ray_address, unsafe_local, progress)
+        execution = Execution(workers, ray_address, unsafe_local, budget_usd, not no_cache, yes, progress)
         result = (
             runs.run(suite, home=home, execution=execution, **overrides)
             if suite is not None
@@ -86,14 +117,26 @@ def run(
 @click.argument("suite", type=PATH)
 @click.option("--output", type=NEW_FILE, required=True, help="Outcome table to write (.parquet).")
 @click.option("--resume", "resume_id", metavar="RUN", help="Go on with a recording, or add samples to it.")
+@_spending_options
 @unsafe_option
 @home_option
-def record(suite: Path, output: Path, resume_id: str | None, unsafe_local: bool, home: Path) -> None:
+def record(
+    suite: Path,
+    output: Path,
+    resume_id: str | None,
+    unsafe_local: bool,
+    budget_usd: Decimal | None,
+    no_cache: bool,
+    yes: bool,
+    home: Path,
+) -> None:
     """Ask every model of the live SUITE every task, several times, and write an outcome table."""
+    from krins.runs.execution import Execution
     from krins.runs.recording import record_suite
 
     with progress_display() as progress:
-        done = record_suite(suite, output, resume_id, home, unsafe_local, progress)
+        execution = Execution(0, None, unsafe_local, budget_usd, not no_cache, yes, progress)
+        done = record_suite(suite, output, resume_id, home=home, execution=execution)
     click.echo(f"{output}: {done.n_rows} outcomes, ${done.billed_usd.normalize():f} at the suite's prices")
     if done.n_unaccounted:
         click.echo(f"{done.n_unaccounted} attempts were cut off and made again: perhaps paid for twice", err=True)

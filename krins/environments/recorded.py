@@ -26,7 +26,7 @@ class Recorded:
         self._task_index = {task.task_id: i for i, task in enumerate(table.tasks)}
         self._arm_index = {arm.name: i for i, arm in enumerate(table.arms)}
 
-    async def attempt(self, task: Task, arm: Arm, sample: int) -> Outcome:
+    async def attempt(self, task: Task, arm: Arm, sample: int, correlation_id: str = "") -> Outcome:
         """`sample` is a draw: any whole number, taken modulo the samples that the cell has."""
         table = self.table
         row, column = self._task_index[task.task_id], self._arm_index[arm.name]
@@ -44,4 +44,5 @@ class Recorded:
             else Usage(int(table.input_tokens[cell]), int(table.output_tokens[cell])),
             latency_seconds=None if np.isnan(latency) else float(latency),
             failure=Failure(kind, "recorded") if kind else None,
+            correlation_id=correlation_id,
         )

@@ -15,11 +15,18 @@ from numpy.typing import NDArray
 
 from krins.domain import Arm, FailureKind, Outcome, Task
 from krins.errors import TableError
-from krins.interfaces import FloatArray, IntArray
+from krins.interfaces import BoolArray, FloatArray, IntArray
 from krins.suite import Reward
 
-FAILURES: tuple[FailureKind | None, ...] = (None, FailureKind.MODEL, FailureKind.INFRASTRUCTURE)
+FAILURES: tuple[FailureKind | None, ...] = (None, *FailureKind)
 """What the codes in `OutcomeTable.failure` stand for."""
+UNANSWERED = frozenset({FailureKind.INFRASTRUCTURE, FailureKind.BUDGET})
+"""Failures that say nothing about the model: nobody learns from them."""
+
+
+def is_unanswered(failure: NDArray[np.int8]) -> BoolArray:
+    """Where codes of `FAILURES` stand for one that says nothing about the model."""
+    return np.isin(failure, [FAILURES.index(kind) for kind in UNANSWERED])
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ def unanswered_at_mean_cost(table: OutcomeTable) -> OutcomeTable:
 
     So they count as recorded suites count a missing outcome under `missing: fail`.
     """
-    unanswered = (table.failure == FAILURES.index(FailureKind.INFRASTRUCTURE)) & np.isnan(table.cost_usd)
+    unanswered = is_unanswered(table.failure) & np.isnan(table.cost_usd)
 
     def filled(values: FloatArray) -> FloatArray:
         known = ~np.isnan(values)

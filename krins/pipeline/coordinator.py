@@ -1,8 +1,9 @@
 """The live environment: a model answers, its code is extracted, hidden tests judge it.
 
-Invariants: whatever goes wrong with one attempt is in its outcome, told apart by whose fault it was, and what the
-attempt cost is charged even where its answer cannot be used. The cost of a call whose usage the server did not tell
-is None, never zero. Left out: parallelism and durability (`krins.runs`), and how answers and verdicts come about.
+Invariants: whatever goes wrong with one attempt is in its outcome, told apart by whose fault it was; every call that it
+caused is in there too and charged, retries and fallbacks and calls without a usable answer among them. The cost of an
+answer whose usage the server did not tell is None, never zero. Left out: parallelism and durability (`krins.runs`), and
+how answers and verdicts come about.
 """
 
 from __future__ import annotations
@@ -12,14 +13,22 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal
 
-from krins.domain import Arm, Attempt, Failure, FailureKind, Outcome, Task, Verdict
-from krins.errors import KrinsError, ModelFault, SandboxFault, TaskError
+from krins.domain import Arm, Attempt, Call, Failure, FailureKind, Outcome, Request, Scope, Task, Usage, Verdict
+from krins.errors import AnswerFault, BudgetExhausted, KrinsError, ModelFault, SandboxFault, TaskError
 from krins.interfaces import Model, Verifier
+from krins.models.tracing import decision_span
 from krins.pipeline.extract import extract_code
 from krins.pipeline.tasks import CodingTask
 
 ANSWER_FORMAT = "Answer with one Python code block that holds the complete solution and nothing else."
+
+
+def request_for(task: Task, sample: int) -> Request:
+    """What a model is asked."""
+    return Request.of(f"{task.prompt.rstrip()}\n\n{ANSWER_FORMAT}\n", sample)
 
 
 class Coordinator:
@@ -47,23 +56,33 @@ class Coordinator:
 
         await asyncio.gather(*map(check_one, self._tests.values()))
 
-    async def attempt(self, task: Task, arm: Arm, sample: int) -> Outcome:
+    async def attempt(self, task: Task, arm: Arm, sample: int, correlation_id: str = "") -> Outcome:
+        scope = Scope(correlation_id, task.task_id)
+        with decision_span(scope, arm.name, sample) as span:
+            outcome = await self._outcome(task, arm, sample, scope)
+            span.end(outcome)
+            return outcome
+
+    async def _outcome(self, task: Task, arm: Arm, sample: int, scope: Scope) -> Outcome:
+        asked = Outcome(task.task_id, arm.name, sample, 0.0, None, correlation_id=scope.decision_id)
         try:
-            attempt = await self._models[arm.name].answer(f"{task.prompt.rstrip()}\n\n{ANSWER_FORMAT}\n", sample)
-        except ModelFault as fault:
-            return Outcome(task.task_id, arm.name, sample, 0.0, None, failure=_infrastructure(fault))
+            attempt = await self._models[arm.name].answer(request_for(task, sample), scope)
+        except (ModelFault, BudgetExhausted) as fault:
+            cost_usd, usage = _total_usd(fault.calls), _total_usage(fault.calls)
+            if not cost_usd and not isinstance(fault, AnswerFault):
+                cost_usd = None  # that nothing was had for nothing is no price to learn from
+            return replace(asked, failure=_failure(fault), cost_usd=cost_usd, usage=usage, calls=fault.calls)
         verdict, failure = await self._judge(attempt, self._tests[task.task_id])
-        return Outcome(
-            task_id=task.task_id,
-            arm=arm.name,
-            sample=sample,
+        return replace(
+            asked,
             quality=verdict.quality if verdict else 0.0,
-            cost_usd=attempt.cost_usd,
-            usage=attempt.usage,
+            cost_usd=_total_usd(attempt.calls) if attempt.usage else None,
+            usage=_total_usage(attempt.calls) if attempt.usage else None,
             latency_seconds=attempt.latency_seconds,
             failure=failure,
-            attempts=(attempt,),
+            attempts=(replace(attempt, calls=()),),
             verdict=verdict,
+            calls=attempt.calls,
         )
 
     async def _judge(self, attempt: Attempt, tests: str) -> tuple[Verdict | None, Failure | None]:
@@ -74,11 +93,35 @@ class Coordinator:
         try:
             return await self._verify(code, tests), None
         except (SandboxFault, TaskError) as fault:
-            return None, _infrastructure(fault)
+            return None, _failure(fault)
 
     async def _verify(self, code: str, tests: str) -> Verdict:
         return await asyncio.get_running_loop().run_in_executor(self._checks, self._verifier.verify, code, tests)
 
 
-def _infrastructure(fault: KrinsError) -> Failure:
-    return Failure(FailureKind.INFRASTRUCTURE, fault.message)
+def _failure(fault: KrinsError) -> Failure:
+    if isinstance(fault, AnswerFault):
+        return Failure(FailureKind.MODEL, fault.message)
+    kind = FailureKind.BUDGET if isinstance(fault, BudgetExhausted) else FailureKind.INFRASTRUCTURE
+    return Failure(kind, fault.message)
+
+
+def _total_usd(calls: Sequence[Call]) -> Decimal | None:
+    """None where the price of one is unknown."""
+    costs = [call.cost_usd for call in calls]
+    return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+
+
+def _total_usage(calls: Sequence[Call]) -> Usage | None:
+    """What providers told, of all calls together; None where they told nothing."""
+    known = [call.usage for call in calls if call.usage is not None]
+    if not known:
+        return None
+    return Usage(
+        input_tokens=sum(usage.input_tokens for usage in known),
+        output_tokens=sum(usage.output_tokens for usage in known),
+        calls=len(calls),
+        cached_tokens=sum(usage.cached_tokens for usage in known),
+        cache_write_tokens=sum(usage.cache_write_tokens for usage in known),
+        reasoning_tokens=sum(usage.reasoning_tokens for usage in known),
+    )

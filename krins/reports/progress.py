@@ -103,6 +103,9 @@ class RunProgress:
     def spend(self, billed_usd: Decimal) -> None:
         self._billed_usd = billed_usd
 
+    def say(self, what: str) -> None:
+        self._console.print(Text(what), soft_wrap=True)
+
     def _describe(self) -> str:
         return "" if self._work is None else self._work.describe(self._clock.monotonic_seconds(), self._billed_usd)
 

@@ -29,7 +29,7 @@ from krins.reports.notation import (
     write_seconds,
     write_usd,
 )
-from krins.runs.result import Baseline, Baselines, Figure, RouterResult, RunResult
+from krins.runs.result import Baseline, Baselines, ErrorCounts, Figure, RouterResult, RunResult
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class _Page:
     def __init__(self, result: RunResult) -> None:
         self._result, self._routers = result, result.routers
         self._fixed_rules = [] if result.baselines is None else list(_fixed_rules(result.baselines))
-        has_faults = any(router.errors.infrastructure for router in self._routers)
+        has_faults = any(router.errors.infrastructure or router.errors.budget for router in self._routers)
         self._reached = [m for m in _REACHED if m.field != "quality_answered" or has_faults]
         measures = [*self._reached, *_AGAINST_BEST_SINGLE, *_AGAINST_MIXING, *_REGRET]
         figures = [f for m in measures for f in (getattr(router, m.field) for router in self._routers) if f is not None]
@@ -165,7 +165,7 @@ class _Page:
 
     @property
     def _has_errors(self) -> bool:
-        return any(router.errors.model or router.errors.infrastructure for router in self._routers)
+        return any(count for router in self._routers for _, count in router.errors)
 
     def _errors(self) -> list[Column]:
         return [
@@ -176,7 +176,7 @@ class _Page:
                     for router, count in ((router, getattr(router.errors, kind)) for router in self._routers)
                 ],
             )
-            for kind in ("model", "infrastructure")
+            for kind in ErrorCounts.model_fields
             if any(getattr(router.errors, kind) for router in self._routers)
         ]
 

@@ -17,13 +17,12 @@ from typing import Any
 
 from krins.domain import Arm, Outcome, Task
 from krins.errors import WorkerFault, boundary
-from krins.pipeline.tasks import CodingTask
+from krins.models.ledger import Ledger
 from krins.runs.live import WorkerDied
 from krins.runs.plan import Stream
 from krins.runs.recorded_run import StreamPlayer
 from krins.runs.streams import Trajectory
-from krins.runs.worker import LiveWorker
-from krins.suite import LiveEnvironment
+from krins.runs.worker import LiveInputs, LiveWorker
 
 START_SECONDS = 15.0
 """About what starting Ray costs; work that takes less is done in this process."""
@@ -127,18 +126,17 @@ def play_where_it_pays(player: StreamPlayer, streams: Iterable[Stream]) -> Itera
 class LiveActors:
     """Live workers as async actors, which take turns: the same environment, in other processes."""
 
-    def __init__(
-        self, environment: LiveEnvironment, coding_tasks: Sequence[CodingTask], allow_unsafe: bool, workers: int
-    ) -> None:
+    def __init__(self, inputs: LiveInputs, ledger: Ledger, cache_folder: Path | None, workers: int) -> None:
         import ray
 
-        self.tasks: Sequence[Task] = [coding.task for coding in coding_tasks]
-        self.arms: Sequence[Arm] = [Arm(model.name) for model in environment.models]
-        per_actor = -(-environment.max_concurrency // workers)
+        self.tasks: Sequence[Task] = inputs.tasks
+        self.arms: Sequence[Arm] = inputs.arms
+        self._ledger = ledger
+        per_actor = -(-inputs.environment.max_concurrency // workers)
         # Attempts wait for servers and sandboxes, not for this actor's interpreter, so actors claim no core.
         options = {"num_cpus": 0, "scheduling_strategy": "SPREAD", "max_restarts": -1, "max_concurrency": per_actor}
         actor_class: Any = ray.remote(LiveWorker)
-        arguments = environment, coding_tasks, allow_unsafe
+        arguments = inputs, ledger, cache_folder
         self._actors = [actor_class.options(**options).remote(*arguments) for _ in range(workers)]
         self._next = 0
 
@@ -153,15 +151,16 @@ class LiveActors:
         with boundary(WorkerFault, "a live worker cannot start", _REMEDY, catch=ray.exceptions.RayError):
             await asyncio.gather(*(actor.ready.remote() for actor in self._actors))
 
-    async def attempt(self, task: Task, arm: Arm, sample: int) -> Outcome:
-        """As `LiveWorker.attempt`; raises WorkerDied if the actor dies with the attempt."""
+    async def attempt(self, task: Task, arm: Arm, sample: int, correlation_id: str = "") -> Outcome:
+        """As `LiveWorker.attempt`; raises WorkerDied if the actor dies with the attempt, charging what was reserved."""
         import ray
 
         self._next = (self._next + 1) % len(self._actors)
         try:
-            outcome: Outcome = await self._actors[self._next].attempt.remote(task, arm, sample)
+            outcome: Outcome = await self._actors[self._next].attempt.remote(task, arm, sample, correlation_id)
         except ray.exceptions.RayTaskError as failure:
             raise failure.cause from None
         except ray.exceptions.RayActorError as failure:
+            await self._ledger.forfeit(correlation_id)
             raise WorkerDied(str(failure)) from failure
         return outcome

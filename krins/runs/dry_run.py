@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 
 from krins.runs.environments import LiveSetting, RecordedSetting, prepare
+from krins.runs.preflight import describe_forecast, forecast_run
 from krins.runs.run import customise
-from krins.suite import LiveEnvironment, Suite
 from krins.suite_file import load_suite
 
 
@@ -27,7 +26,7 @@ def describe_plan(
         f"{plan.n_tasks} tasks x {suite.passes} passes x {suite.n_replications} replications x {len(suite.routers)} "
         f"routers = {plan.n_decisions:,} decisions, in rounds of {suite.n_decisions_a_round}",
         "routers: " + ", ".join(router.label for router in suite.routers),
-        *(_live_lines(setting, suite) if isinstance(setting, LiveSetting) else _recorded_lines(setting)),
+        *(_live_lines(setting) if isinstance(setting, LiveSetting) else _recorded_lines(setting)),
         "nothing was run",
     ]
     return "\n".join(lines)
@@ -43,17 +42,10 @@ def _recorded_lines(setting: RecordedSetting) -> list[str]:
     ]
 
 
-def _live_lines(setting: LiveSetting, suite: Suite) -> list[str]:
-    environment = suite.environment
-    assert isinstance(environment, LiveEnvironment)
-    per_model = setting.plan.n_steps * suite.n_replications
-    answers = per_model * len(environment.models)
-    output_usd = sum(
-        (per_model * model.max_output_tokens * model.usd_per_million_output_tokens for model in environment.models),
-        Decimal(0),
-    ) / Decimal(1_000_000)
+def _live_lines(setting: LiveSetting) -> list[str]:
+    specs = setting.inputs.specs
     return [
-        "models: " + ", ".join(f"{model.name} at {model.base_url}" for model in environment.models),
-        f"at most {answers:,} answers (each is asked once, however many routers want it), whose output would cost at "
-        f"most ${output_usd:f}; what prompts cost comes on top",
+        "models: " + ", ".join(f"{name} ({spec.endpoint})" for name, spec in specs.items()),
+        *(f"warning: {warning}" for warning in setting.warnings),
+        describe_forecast(forecast_run(setting.plan, setting.inputs)),
     ]

@@ -13,12 +13,15 @@ import numpy as np
 from krins.environments.reading import read_table
 from krins.environments.table import OutcomeTable
 from krins.errors import SuiteError
-from krins.pipeline.tasks import CodingTask, load_tasks
+from krins.models.catalogue import check_prices, resolve_all
+from krins.models.providers import check_provider
+from krins.pipeline.tasks import load_tasks
+from krins.quality.sandbox import choose_sandbox
 from krins.routing.build import build_policy
 from krins.runs.plan import Plan
 from krins.runs.recorded_run import StreamPlayer
-from krins.runs.worker import LiveWorker
-from krins.suite import RecordedEnvironment, Suite, Ucb1Router
+from krins.runs.worker import LiveInputs
+from krins.suite import LiveEnvironment, RecordedEnvironment, Suite, Ucb1Router
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,9 @@ class RecordedSetting:
 @dataclass(frozen=True)
 class LiveSetting:
     plan: Plan
-    worker: LiveWorker
-    coding_tasks: Sequence[CodingTask]
-    allow_unsafe: bool
+    inputs: LiveInputs
+    warnings: Sequence[str] = ()
+    """What a user should know before it begins."""
 
 
 def prepare(suite: Suite, allow_unsafe: bool) -> RecordedSetting | LiveSetting:
@@ -47,16 +50,30 @@ def prepare(suite: Suite, allow_unsafe: bool) -> RecordedSetting | LiveSetting:
 
     Raises:
         TableError, TaskError, SandboxMissing: the environment cannot be had.
-        SuiteError: a router does not fit the environment or the reward.
+        SuiteError: a model is unknown, or a router does not fit the environment or the reward.
     """
     environment = suite.environment
     if isinstance(environment, RecordedEnvironment):
         return recorded_setting(suite, read_table(environment))
+    inputs, warnings = live_inputs(environment, allow_unsafe)
+    plan = Plan(suite, len(inputs.tasks), len(inputs.arms))
+    _check_routers(suite, [arm.name for arm in inputs.arms], suite.reward.is_quality_alone)
+    return LiveSetting(plan, inputs, warnings)
+
+
+def live_inputs(environment: LiveEnvironment, allow_unsafe: bool) -> tuple[LiveInputs, list[str]]:
+    """What workers of a live suite are built from, and what a user should know before they are.
+
+    Raises:
+        SuiteError, TaskError, SandboxMissing, UserError: a model, a task, the sandbox or a key is not to be had.
+    """
     coding_tasks = load_tasks(environment)
-    worker = LiveWorker(environment, coding_tasks, allow_unsafe)
-    plan = Plan(suite, len(worker.tasks), len(worker.arms))
-    _check_routers(suite, [arm.name for arm in worker.arms], suite.reward.is_quality_alone)
-    return LiveSetting(plan, worker, coding_tasks, allow_unsafe)
+    choose_sandbox(allow_unsafe)
+    specs = resolve_all(environment.models)
+    warnings = check_prices(list(specs.values()), environment.budget)
+    for spec in specs.values():
+        check_provider(spec)
+    return LiveInputs(environment, specs, coding_tasks, allow_unsafe), warnings
 
 
 def recorded_setting(suite: Suite, table: OutcomeTable) -> RecordedSetting:

@@ -2,20 +2,23 @@
 
 Invariants: a cell that several routers want is attempted and paid for once; what is about to be paid is journalled
 before it is dispatched, and an outcome is journalled before anyone sees it, so a killed process loses at most the
-attempts that were in flight. Infrastructure that fails an arm three times running stops the run: a table full of
-failures helps nobody, and `--resume` tries attempts without an answer again. Left out: which cells are wanted (by
-routers, or by a recording).
+attempts that were in flight. Infrastructure that fails an arm three times running stops the run, and so does a budget
+that has no room for the least call of any arm: a table full of failures helps nobody, and `--resume` tries attempts
+without an answer again. What is in flight when the budget ends is waited for, since it is paid. Left out: which cells
+are wanted (by routers, or by a recording).
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 
-from krins.domain import FailureKind, Outcome
-from krins.errors import ModelFault, SandboxFault, WorkerFault
+from krins.domain import Failure, FailureKind, Outcome
+from krins.environments.table import UNANSWERED
+from krins.errors import BudgetExhausted, ModelFault, SandboxFault, WorkerFault
 from krins.interfaces import Environment
 from krins.runs.journal import JournalWriter
 from krins.runs.progress import Progress
@@ -59,8 +62,13 @@ class OutcomeSource:
         known: Iterable[Outcome],
         max_concurrency: int,
         progress: Progress,
+        can_go_on: Callable[[], Awaitable[bool]],
     ) -> None:
+        """`known`: all outcomes that were journalled before, in their order; `can_go_on`: whether the budget has room
+        for any further call."""
         self.environment, self._journal, self._progress = environment, journal, progress
+        self._can_go_on = can_go_on
+        self._exhausted: BudgetExhausted | None = None
         self._tasks = {task.task_id: task for task in environment.tasks}
         self._arms = {arm.name: arm for arm in environment.arms}
         self._slots = asyncio.Semaphore(max_concurrency)
@@ -69,18 +77,20 @@ class OutcomeSource:
         self._faults: Counter[str] = Counter()
         self.observed: dict[Cell, Outcome] = {}
         self.billed_usd = Decimal(0)
-        """Paid for all that was observed, as far as servers told."""
+        """Paid for all that was observed, as far as servers told, and at its worst case where they did not."""
         self.n_lost = 0
         """Attempts that died with their worker and were made again."""
         for outcome in known:
+            self._bill(outcome)
             if not _unanswered(outcome):
-                self._keep(cell_of(outcome), outcome)
+                self.observed[cell_of(outcome)] = outcome
 
     async def outcomes(self, cells: Sequence[Cell]) -> list[Outcome]:
         """The outcomes of `cells`, in their order.
 
         Raises:
             ModelFault: a model gave no answer several times running.
+            BudgetExhausted: the budget has no room for the least call of any arm.
             StorageFault: the journal cannot be written.
             WorkerFault: workers died again and again.
             CancelledError: the source was cancelled.
@@ -96,29 +106,35 @@ class OutcomeSource:
 
     async def _obtain(self, cell: Cell) -> None:
         async with self._slots:
+            if self._exhausted:
+                raise self._exhausted
             outcome = await self._attempt_durably(cell)
+        if outcome.failure is not None and outcome.failure.kind is FailureKind.BUDGET:
+            await self._stop_when_spent(outcome.failure)
         self._stop_on_faults(outcome)
-        self._keep(cell, outcome)
+        self.observed[cell] = outcome
 
     async def _attempt_durably(self, cell: Cell) -> Outcome:
         for wait_seconds in _RESTART_WAITS_SECONDS:
-            await self._journal.durable([Dispatched(cells=[cell])])
+            correlation_id = secrets.token_hex(16)
+            await self._journal.durable([Dispatched(cells=[cell], correlation_ids=[correlation_id])])
+            task, arm = self._tasks[cell.task_id], self._arms[cell.arm]
             try:
-                outcome = await self.environment.attempt(self._tasks[cell.task_id], self._arms[cell.arm], cell.sample)
+                outcome = await self.environment.attempt(task, arm, cell.sample, correlation_id)
             except WorkerDied:
                 self.n_lost += 1
                 await asyncio.sleep(wait_seconds)  # its successor takes some seconds to start
             else:
                 await self._journal.durable([Observed(outcome=outcome)])
+                self._bill(outcome)
                 return outcome
         raise WorkerFault(
             f"workers died {len(_RESTART_WAITS_SECONDS)} times while attempting {cell}",
             "see what kills them (memory?), then go on with --resume, perhaps with --workers 0",
         )
 
-    def _keep(self, cell: Cell, outcome: Outcome) -> None:
-        self.observed[cell] = outcome
-        self.billed_usd += outcome.cost_usd or Decimal(0)
+    def _bill(self, outcome: Outcome) -> None:
+        self.billed_usd += outcome.billed_usd
         self._progress.spend(self.billed_usd)
 
     def cancel(self) -> None:
@@ -126,6 +142,20 @@ class OutcomeSource:
         self._is_cancelled = True
         for future in self._futures.values():
             future.cancel()
+
+    async def drain(self) -> None:
+        """Wait for what is in flight, and for what must not begin any more to be told so."""
+        await asyncio.gather(*self._futures.values(), return_exceptions=True)
+
+    async def _stop_when_spent(self, failure: Failure) -> None:
+        """A call that found no room is a row of its own while the budget has room for another one."""
+        if await self._can_go_on():
+            return
+        self._exhausted = BudgetExhausted(
+            f"the budget has no room for the least call of any model: {failure.message}",
+            "raise environment.budget of a new run, or give this one more with --budget-usd when going on with it",
+        )
+        raise self._exhausted
 
     def _stop_on_faults(self, outcome: Outcome) -> None:
         failure = outcome.failure
@@ -147,4 +177,4 @@ def cell_of(outcome: Outcome) -> Cell:
 
 def _unanswered(outcome: Outcome) -> bool:
     failure = outcome.failure
-    return failure is not None and failure.kind is FailureKind.INFRASTRUCTURE and not outcome.attempts
+    return failure is not None and failure.kind in UNANSWERED and not outcome.attempts

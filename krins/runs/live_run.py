@@ -12,50 +12,84 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from krins.domain import FailureKind, Outcome
-from krins.errors import ModelFault
+from krins.domain import Outcome
+from krins.environments.table import UNANSWERED
+from krins.errors import BudgetExhausted, ModelFault
 from krins.interfaces import FloatArray, IntArray
 from krins.runs.live import OutcomeSource
 from krins.runs.plan import Plan, Stream
 from krins.runs.progress import Progress
 from krins.runs.records import Cell
+from krins.runs.router_budget import AtWorst, RouterBudget
 from krins.runs.streams import Trajectory, play_stream
-from krins.suite import Reward
+from krins.suite import Limit, LiveEnvironment, Reward
 
 
-async def play_live(plan: Plan, source: OutcomeSource, progress: Progress) -> list[Trajectory]:
+async def play_live(plan: Plan, source: OutcomeSource, at_worst: AtWorst, progress: Progress) -> list[Trajectory]:
     """All trajectories of the run. Outcomes that `source` knows already are not attempted again.
 
+    `at_worst` says what a decision can cost, for the limit that each router has.
+
     Raises:
-        ModelFault, StorageFault, WorkerFault, TaskError: what stopped the attempts; outcomes so far are journalled.
+        ModelFault, BudgetExhausted, StorageFault, WorkerFault, TaskError: what stopped the attempts; outcomes so far
+            are journalled.
     """
     loop = asyncio.get_running_loop()
-    task_ids = [task.task_id for task in source.environment.tasks]
-    arm_names = [arm.name for arm in source.environment.arms]
+    players = [_StreamPlayer(plan, stream, source, at_worst, progress, loop) for stream in plan.streams]
     progress.begin("decisions", plan.n_decisions)
-
-    def rewards(task_index: IntArray, arm_index: IntArray, draws: IntArray) -> FloatArray:
-        cells = [
-            Cell(task_ids[task], arm_names[arm], draw)
-            for task, arm, draw in zip(
-                task_index.ravel().tolist(), arm_index.ravel().tolist(), draws.ravel().tolist(), strict=True
-            )
-        ]
-        outcomes = asyncio.run_coroutine_threadsafe(source.outcomes(cells), loop).result()
-        loop.call_soon_threadsafe(progress.advance, len(cells))
-        values = [reward_of(outcome, plan.suite.reward) for outcome in outcomes]
-        return np.array(values).reshape(task_index.shape)
-
-    def play(stream: Stream) -> Trajectory:
-        # Live answers are judged pass or fail, so the reward is 0 or 1 where it is quality alone.
-        return play_stream(plan, stream, arm_names, plan.suite.reward.is_quality_alone, rewards)
-
-    threads = ThreadPoolExecutor(len(plan.streams), "stream")
+    threads = ThreadPoolExecutor(len(players), "stream")
     try:
-        return await asyncio.gather(*(loop.run_in_executor(threads, play, stream) for stream in plan.streams))
+        return await asyncio.gather(*(loop.run_in_executor(threads, player.play) for player in players))
+    except BudgetExhausted:
+        await source.drain()
+        raise
     finally:
         source.cancel()  # threads that still wait for an outcome wake up and end
         threads.shutdown(wait=False)
+
+
+class _StreamPlayer:
+    """Plays one stream, in a thread of its own; outcomes come from the event loop's."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        stream: Stream,
+        source: OutcomeSource,
+        at_worst: AtWorst,
+        progress: Progress,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        environment = plan.suite.environment
+        limit = environment.budget.router if isinstance(environment, LiveEnvironment) else Limit()
+        self._plan, self._stream, self._source, self._progress, self._loop = plan, stream, source, progress, loop
+        self._budget = RouterBudget(limit, plan.suite.routers[stream.router].label, at_worst)
+        self._task_ids = [task.task_id for task in source.environment.tasks]
+        self._arm_names = [arm.name for arm in source.environment.arms]
+
+    def play(self) -> Trajectory:
+        # Live answers are judged pass or fail, so the reward is 0 or 1 where it is quality alone.
+        is_binary = self._plan.suite.reward.is_quality_alone
+        return play_stream(self._plan, self._stream, self._arm_names, is_binary, self._rewards)
+
+    def _rewards(self, task_index: IntArray, arm_index: IntArray, draws: IntArray) -> FloatArray:
+        rounds = [
+            [Cell(self._task_ids[task], self._arm_names[arm], draw) for task, arm, draw in decisions]
+            for decisions in np.stack([task_index, arm_index, draws], axis=-1).transpose(1, 0, 2).tolist()
+        ]
+        """By replication: the cells of its decisions in this round."""
+        reserved = [self._budget.reserve(replication, cells) for replication, cells in enumerate(rounds)]
+        outcomes = self._outcomes([cell for cells in rounds for cell in cells])
+        by_replication = [outcomes[i : i + len(task_index)] for i in range(0, len(outcomes), len(task_index))]
+        for reservation, some in zip(reserved, by_replication, strict=True):
+            self._budget.settle(reservation, some)
+        reward = self._plan.suite.reward
+        return np.array([[reward_of(outcome, reward) for outcome in some] for some in by_replication]).T
+
+    def _outcomes(self, cells: list[Cell]) -> list[Outcome]:
+        found = asyncio.run_coroutine_threadsafe(self._source.outcomes(cells), self._loop).result()
+        self._loop.call_soon_threadsafe(self._progress.advance, len(cells))
+        return found
 
 
 def reward_of(outcome: Outcome, reward: Reward) -> float:
@@ -64,7 +98,7 @@ def reward_of(outcome: Outcome, reward: Reward) -> float:
     Raises:
         ModelFault: the reward depends on the cost, and the server did not tell the usage.
     """
-    if outcome.failure is not None and outcome.failure.kind is FailureKind.INFRASTRUCTURE:
+    if outcome.failure is not None and outcome.failure.kind in UNANSWERED:
         return np.nan
     if outcome.cost_usd is None and reward.per_usd:
         raise ModelFault(

@@ -17,6 +17,10 @@ class Progress(Protocol):
         """Total paid so far in this run."""
         ...
 
+    def say(self, what: str) -> None:
+        """A sentence that the user should read now: a forecast, a warning."""
+        ...
+
 
 class _Silent:
     def begin(self, what: str, total: int) -> None:
@@ -27,6 +31,9 @@ class _Silent:
 
     def spend(self, billed_usd: Decimal) -> None:
         del billed_usd
+
+    def say(self, what: str) -> None:
+        del what
 
 
 SILENT: Progress = _Silent()

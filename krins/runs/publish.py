@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from krins.domain import FailureKind, Outcome, Task
-from krins.environments.table import FAILURES, OutcomeTable
+from krins.domain import Outcome, Task
+from krins.environments.table import FAILURES, UNANSWERED, OutcomeTable, is_unanswered
 from krins.runs.plan import BLOCK_SIZE, Plan
 from krins.runs.store import published
 from krins.runs.streams import Trajectory
@@ -80,7 +80,7 @@ def _recorded(task: Task, outcome: Outcome) -> dict[str, Any]:
         "difficulty": task.difficulty,
         "model": outcome.arm,
         "sample": outcome.sample,
-        "quality": None if kind is FailureKind.INFRASTRUCTURE else outcome.quality,
+        "quality": None if kind in UNANSWERED else outcome.quality,
         "cost_usd": None if outcome.cost_usd is None else float(outcome.cost_usd),
         "input_tokens": outcome.usage.input_tokens if outcome.usage else None,
         "output_tokens": outcome.usage.output_tokens if outcome.usage else None,
@@ -115,7 +115,7 @@ def encode_outcomes(table: OutcomeTable, is_live: bool) -> bytes:
     def known(values: Any, kind: pa.DataType) -> Any:
         return pa.array(values[cell], mask=np.isnan(values[cell])).cast(kind)
 
-    unjudged = is_live & (table.failure == FAILURES.index(FailureKind.INFRASTRUCTURE))
+    unjudged = is_live & is_unanswered(table.failure)
     judged = np.where(unjudged, np.nan, table.quality)
 
     columns = {

@@ -71,6 +71,8 @@ class Dispatched(_Record):
 
     kind: Literal["dispatched"] = "dispatched"
     cells: list[Cell]
+    correlation_ids: list[str] = []
+    """Of each cell: what its outcome, its spans and its entries in the ledger are found by."""
 
 
 class Observed(_Record):

@@ -37,6 +37,8 @@ class ErrorCounts(_Frozen):
 
     model: int = 0
     infrastructure: int = 0
+    budget: int = 0
+    """Decisions that found no room in a limit on spending."""
 
 
 class Curve(_Frozen):

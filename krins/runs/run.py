@@ -13,7 +13,6 @@ import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,8 @@ from typing import Any, NamedTuple
 from krins import __version__
 from krins.environments.table import OutcomeTable
 from krins.errors import Interrupted, KrinsError, RunError, SuiteError
+from krins.models.ledger import Ledger
+from krins.models.waiting_ledger import SharedLedger
 from krins.runs.actors import (
     START_SECONDS,
     LiveActors,
@@ -31,34 +32,26 @@ from krins.runs.actors import (
     ray_session,
 )
 from krins.runs.environments import LiveSetting, RecordedSetting, prepare, recorded_setting
+from krins.runs.execution import Execution
 from krins.runs.history import add_to_history
+from krins.runs.ledger_actor import ActorLedger
 from krins.runs.live import GroupCommit, OutcomeSource
 from krins.runs.live_run import play_live
 from krins.runs.outcome import conclude, live_table, publish, recorded_table, republish
 from krins.runs.plan import Plan, Stream
-from krins.runs.progress import SILENT, Progress
+from krins.runs.preflight import confirm, forecast_run
+from krins.runs.progress import Progress
 from krins.runs.publish import encode_outcomes
 from krins.runs.recorded_run import StreamPlayer, play_here, play_recorded
 from krins.runs.records import Decided, Finished, Started
 from krins.runs.result import RunResult
 from krins.runs.session import Session, new_session, resumed_session
+from krins.runs.spending import decision_at_worst, open_purse
 from krins.runs.store import Store, default_home
 from krins.runs.streams import Trajectory
-from krins.suite import LiveEnvironment, RecordedEnvironment, Suite
+from krins.runs.worker import LiveWorker
+from krins.suite import RecordedEnvironment, Suite
 from krins.suite_file import load_suite
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How a run is carried out; nothing in it changes the result."""
-
-    workers: int | None = None
-    """Ray actors; 0: in this process; None: in this process where that is quicker than starting Ray."""
-    ray_address: str | None = None
-    """A running cluster to join."""
-    allow_unsafe: bool = False
-    """Run candidate code without a sandbox where this machine has none."""
-    progress: Progress = SILENT
 
 
 def run(
@@ -85,6 +78,8 @@ def run(
     path = Path(suite)
     read = customise(load_suite(path), table, seed, replications)
     setting = prepare(read, execution.allow_unsafe)
+    if isinstance(setting, LiveSetting):
+        confirm(forecast_run(setting.plan, setting.inputs), setting.inputs, execution, setting.warnings)
     store = Store(home or default_home())
     run_id = store.create_run(read.name, time.time())
     started = _started(run_id, read, path, setting)
@@ -142,8 +137,8 @@ def _started(run_id: str, suite: Suite, path: Path, setting: RecordedSetting | L
         suite_path=path.absolute(),
     )
     if isinstance(setting, LiveSetting):
-        worker = setting.worker
-        return started.model_copy(update={"tasks": list(worker.tasks), "tasks_sha256": worker.tasks_sha256})
+        inputs = setting.inputs
+        return started.model_copy(update={"tasks": inputs.tasks, "tasks_sha256": inputs.tasks_sha256})
     table = setting.table
     content = base64.b64encode(encode_outcomes(table, is_live=False)).decode()
     return started.model_copy(
@@ -157,7 +152,7 @@ def _setting_again(session: Session, execution: Execution) -> RecordedSetting | 
         return recorded_setting(started.suite, recorded_table(session.log))
     setting = prepare(started.suite, execution.allow_unsafe)
     assert isinstance(setting, LiveSetting)
-    if setting.worker.tasks_sha256 != started.tasks_sha256:
+    if setting.inputs.tasks_sha256 != started.tasks_sha256:
         raise RunError(
             f"run {started.run_id}: the tasks in {started.suite.environment.tasks} have changed since it was started",
             "put them back as they were, or start a new run",
@@ -225,18 +220,20 @@ def _players(
 
 
 def _play_live(session: Session, setting: LiveSetting, execution: Execution) -> _Played:
-    environment = session.log.started.suite.environment
-    assert isinstance(environment, LiveEnvironment)
     workers = execution.workers
     if workers is None:
         # An attempt takes about a second at best, so work is as many seconds as there are decisions.
         pays = execution.ray_address is not None or setting.plan.n_decisions > START_SECONDS
         workers = available_workers() if pays else 0
-    if workers == 0:
-        return _run_to_end(_attempt_all(session, setting, environment, None, execution.progress))
-    with ray_session(execution.ray_address, workers):
-        actors = LiveActors(environment, setting.coding_tasks, setting.allow_unsafe, workers)
-        return _run_to_end(_attempt_all(session, setting, environment, actors, execution.progress))
+    cache_folder = session.store.cache if execution.use_cache else None
+    with open_purse(session, setting.inputs, execution.budget_usd) as purse:
+        if workers == 0:
+            ledger = SharedLedger(purse.budget, purse.spent)
+            return _run_to_end(_attempt_all(session, setting, ledger, cache_folder, None, execution.progress))
+        with ray_session(execution.ray_address, workers):
+            remote = ActorLedger(purse.budget, purse.spent)
+            actors = LiveActors(setting.inputs, remote, cache_folder, workers)
+            return _run_to_end(_attempt_all(session, setting, remote, cache_folder, actors, execution.progress))
 
 
 def _run_to_end(work: Coroutine[Any, Any, _Played]) -> _Played:
@@ -250,21 +247,29 @@ def _run_to_end(work: Coroutine[Any, Any, _Played]) -> _Played:
 
 
 async def _attempt_all(
-    session: Session, setting: LiveSetting, environment: LiveEnvironment, actors: LiveActors | None, progress: Progress
+    session: Session,
+    setting: LiveSetting,
+    ledger: Ledger,
+    cache_folder: Path | None,
+    actors: LiveActors | None,
+    progress: Progress,
 ) -> _Played:
-    worker = setting.worker
+    inputs, suite = setting.inputs, session.log.started.suite
+    worker = LiveWorker(inputs, ledger, cache_folder)
     try:
-        await worker.check()
+        await worker.check(suite.n_replications * suite.passes)
         if actors:
             await actors.check()
         source = OutcomeSource(
             actors or worker,
             GroupCommit(session.journal),
-            session.log.outcomes.values(),
-            environment.max_concurrency,
+            session.log.observed,
+            inputs.environment.max_concurrency,
             progress,
+            worker.can_go_on,
         )
-        trajectories = await play_live(setting.plan, source, progress)
+        at_worst = partial(decision_at_worst, inputs, now_seconds=time.time())
+        trajectories = await play_live(setting.plan, source, at_worst, progress)
     finally:
         await worker.close()
     session.write(*(Decided.of(trajectory) for trajectory in trajectories))

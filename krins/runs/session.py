@@ -30,10 +30,16 @@ class RunLog:
     started: Started
     outcomes: dict[Cell, Outcome] = field(default_factory=dict)
     trajectories: dict[Stream, Trajectory] = field(default_factory=dict)
-    n_unaccounted: int = 0
+    unaccounted: Counter[Cell] = field(default_factory=Counter)
     """Attempts that were dispatched and have no outcome: made again, but perhaps paid for the first time too."""
+    observed: list[Outcome] = field(default_factory=list)
+    """Every outcome that was journalled, those among them that a later one of the same cell replaced: all were paid."""
     result: RunResult | None = None
     damage: list[Damage] = field(default_factory=list)
+
+    @property
+    def n_unaccounted(self) -> int:
+        return self.unaccounted.total()
 
 
 def read_run(store: Store, run_id: str) -> RunLog:
@@ -49,14 +55,16 @@ def read_run(store: Store, run_id: str) -> RunLog:
     started = next((record for record in records if isinstance(record, Started)), None)
     if started is None:
         raise StorageFault(f"{path}: the record that says what was started is missing or damaged", "start the run anew")
-    outcomes = {cell_of(r.outcome): r.outcome for r in records if isinstance(r, Observed)}
+    observed = [record.outcome for record in records if isinstance(record, Observed)]
+    outcomes = {cell_of(outcome): outcome for outcome in observed}
     n_dispatched = Counter(cell for record in records if isinstance(record, Dispatched) for cell in record.cells)
-    n_observed = Counter(cell_of(record.outcome) for record in records if isinstance(record, Observed))
+    n_observed = Counter(map(cell_of, observed))
     return RunLog(
         started=started,
         outcomes=outcomes,
         trajectories={r.stream: r.trajectory() for r in records if isinstance(r, Decided)},
-        n_unaccounted=(n_dispatched - n_observed).total(),
+        unaccounted=n_dispatched - n_observed,
+        observed=observed,
         result=next((record.result for record in records if isinstance(record, Finished)), None),
         damage=content.damage,
     )

@@ -2,6 +2,7 @@
 
     HOME/                     KRINS_HOME, by default .krins in the current folder
     ├── runs/RUN_ID/          journal.jsonl (the truth), decisions.parquet, outcomes.parquet, figures
+    ├── cache/                answers of models, by what was asked
     ├── history.duckdb        catalogue and views, rebuilt from the journals at any time
     └── mlflow.db, mlflow/    the default tracking store
 
@@ -42,6 +43,10 @@ class Store:
     @property
     def runs(self) -> Path:
         return self.home / "runs"
+
+    @property
+    def cache(self) -> Path:
+        return self.home / "cache"
 
     @property
     def history(self) -> Path:

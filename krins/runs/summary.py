@@ -74,7 +74,7 @@ class _Row:
             hull_cost_saving=self._against_hull(hull_saving_values, _replication_saving),
             regret_vs_best_fixed=self._total(tally["gap_fixed"]) if self._cells else None,
             regret_vs_oracle=self._total(tally["gap_oracle"]) if self._cells else None,
-            errors=ErrorCounts(model=counts[FailureKind.MODEL], infrastructure=counts[FailureKind.INFRASTRUCTURE]),
+            errors=ErrorCounts(**{kind.value: counts[kind] for kind in FailureKind}),
             curve=self._curve(),
         )
 

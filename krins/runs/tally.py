@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from krins.domain import FailureKind
-from krins.environments.table import FAILURES, OutcomeTable
+from krins.environments.table import FAILURES, OutcomeTable, is_unanswered
 from krins.interfaces import FloatArray, IntArray
 from krins.runs.baselines import Cells
 from krins.runs.plan import Plan
 from krins.runs.streams import Trajectory
 
 _CURVE_POINTS = 100
-_INFRASTRUCTURE = FAILURES.index(FailureKind.INFRASTRUCTURE)
 
 
 @dataclass
@@ -77,7 +75,7 @@ class Tally:
         self.errors += np.bincount(failure.ravel(), minlength=len(FAILURES))
         values = {
             "quality": self._table.quality[cell],
-            "answered": (failure != _INFRASTRUCTURE).astype(np.float64),
+            "answered": (~is_unanswered(failure)).astype(np.float64),
             "cost": self._table.cost_usd[cell],
             "tokens": self._table.tokens[cell],
         }

@@ -1,43 +1,102 @@
 """The live environment, built from a suite: models, tasks, sandbox and verifier put together.
 
-Invariant: a worker is handed suite and tasks, and reads no file, so one built in an actor on another machine asks and
-judges the same.
+Invariant: a worker is handed all that it needs and reads no file but the answer cache, so one built in an actor on
+another machine asks and judges the same.
 Left out: actors (`krins.runs.actors`), and which attempts are made.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 from krins.clock import SystemClock
 from krins.domain import Arm, Outcome, Task
 from krins.interfaces import Limits
-from krins.models.openai_compatible import OpenAICompatible
-from krins.pipeline.coordinator import Coordinator
+from krins.models.cache import AnswerStore
+from krins.models.cache.fingerprint import fingerprint as request_fingerprint
+from krins.models.ledger import Amount, Ledger
+from krins.models.spec import ModelSpec
+from krins.models.stack import ModelPool
+from krins.models.tracing import configure_tracing
+from krins.models.worst_case import worst_case
+from krins.pipeline.coordinator import Coordinator, request_for
 from krins.pipeline.tasks import CodingTask, fingerprint
 from krins.quality.hidden_tests import HiddenTests
 from krins.quality.sandbox import choose_sandbox
 from krins.suite import LiveEnvironment
 
 
+@dataclass(frozen=True)
+class LiveInputs:
+    """What a worker is built from, wherever it stands."""
+
+    environment: LiveEnvironment
+    specs: Mapping[str, ModelSpec]
+    """By name: the arms, and the models that fallbacks name."""
+    coding_tasks: Sequence[CodingTask]
+    allow_unsafe: bool
+
+    @property
+    def tasks(self) -> list[Task]:
+        return [coding.task for coding in self.coding_tasks]
+
+    @property
+    def arms(self) -> list[Arm]:
+        return [Arm(model.name) for model in self.environment.models]
+
+    def task(self, task_id: str) -> Task:
+        return self._by_id[task_id]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Task]:
+        return {task.task_id: task for task in self.tasks}
+
+    @cached_property
+    def tasks_sha256(self) -> str:
+        return fingerprint(self.coding_tasks)
+
+    def smallest_calls(self, now_seconds: float) -> list[Amount]:
+        """The worst case of each arm's least call."""
+        requests = [request_for(task, 0) for task in self.tasks]
+        return [
+            min((worst_case(request, self.specs[arm.name], now_seconds) for request in requests), key=_in_usd)
+            for arm in self.arms
+        ]
+
+
+def _in_usd(amount: Amount) -> tuple[object, int]:
+    return amount.usd, amount.tokens
+
+
+def _open_store(environment: LiveEnvironment, folder: Path | None) -> AnswerStore | None:
+    return None if environment.cache is False or folder is None else AnswerStore(folder, environment.cache)
+
+
 class LiveWorker:
     """The live environment, with everything that it stands on."""
 
-    def __init__(self, environment: LiveEnvironment, coding_tasks: Sequence[CodingTask], allow_unsafe: bool) -> None:
-        clock = SystemClock()
-        self._models = {spec.name: OpenAICompatible(spec, clock) for spec in environment.models}
+    def __init__(self, inputs: LiveInputs, ledger: Ledger, cache_folder: Path | None) -> None:
+        configure_tracing()
+        environment, clock = inputs.environment, SystemClock()
+        self._inputs, self._ledger, self._clock = inputs, ledger, clock
+        self._store = _open_store(environment, cache_folder)
+        self._pool = ModelPool(inputs.specs, ledger, self._store, clock, random.Random(), environment.max_concurrency)
         limits = environment.limits
         verifier = HiddenTests(
-            choose_sandbox(allow_unsafe),
+            choose_sandbox(inputs.allow_unsafe),
             Limits(
                 wall_seconds=limits.wall_seconds,
                 memory_bytes=limits.memory_mib * 2**20,
                 processes=limits.processes,
             ),
         )
-        self.tasks_sha256 = fingerprint(coding_tasks)
-        self._coordinator = Coordinator(coding_tasks, self._models, verifier)
+        models = {arm.name: self._pool.models[arm.name] for arm in inputs.arms}
+        self._coordinator = Coordinator(inputs.coding_tasks, models, verifier)
 
     @property
     def tasks(self) -> Sequence[Task]:
@@ -47,21 +106,41 @@ class LiveWorker:
     def arms(self) -> Sequence[Arm]:
         return self._coordinator.arms
 
-    async def check(self) -> None:
+    async def check(self, n_samples: int) -> None:
         """Find servers that are out of reach and tests that cannot be run, before any answer is paid for.
+
+        A model whose answers are in the cache, of `n_samples` for each task, need not be within reach.
 
         Raises:
             ModelFault, TaskError, SandboxFault: what was found.
         """
-        await asyncio.gather(*(model.check() for model in self._models.values()))
-        await self._coordinator.check()
+        asked = [arm.name for arm in self.arms if not self._is_cached(arm.name, n_samples)]
+        await asyncio.gather(self._pool.check(asked), self._coordinator.check())
+
+    def _is_cached(self, name: str, n_samples: int) -> bool:
+        if self._store is None:
+            return False
+        spec, store = self._inputs.specs[name], self._store
+        requests = (request_for(task, sample) for sample in range(n_samples) for task in self.tasks)
+        return any(store.has(request_fingerprint(request, spec)) for request in requests)
+
+    async def can_go_on(self) -> bool:
+        """Whether the budget has room for the worst case of some arm's least call."""
+        for amount in self._inputs.smallest_calls(self._clock.now_seconds()):
+            if await self._ledger.can_afford(amount):
+                return True
+        return False
 
     async def ready(self) -> None:
         """Answers once this worker stands."""
 
-    async def attempt(self, task: Task, arm: Arm, sample: int) -> Outcome:
-        return await self._coordinator.attempt(task, arm, sample)
+    async def attempt(self, task: Task, arm: Arm, sample: int, correlation_id: str = "") -> Outcome:
+        try:
+            return await self._coordinator.attempt(task, arm, sample, correlation_id)
+        finally:
+            await self._ledger.close(correlation_id)
 
     async def close(self) -> None:
-        for model in self._models.values():
-            await model.close()
+        await self._pool.close()
+        if self._store is not None:
+            self._store.close()

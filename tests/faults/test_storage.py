@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from krins.errors import RunError, StorageFault
-from krins.runs.run import Execution, resume, run
+from krins.runs.execution import Execution
+from krins.runs.run import resume, run
 from krins.runs.store import Store
-from tests.conftest import FakeServer
+from tests.support.fake_provider import FakeServer
 from tests.support.suites import live_environment, same_numbers, write_suite
 
 HERE = Execution(workers=0)
@@ -40,6 +41,9 @@ class FillTheDisk:
 
     def advance(self, steps: int) -> None:
         assert steps > 0
+
+    def say(self, what: str) -> None:
+        assert what
 
     def spend(self, billed_usd: object) -> None:
         self._left -= 1

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from krins.domain import Arm, Attempt, FailureKind, Outcome, Task, Usage, Verdict
-from krins.errors import ModelFault, SandboxFault, TaskError
+from krins.domain import Arm, Attempt, Call, FailureKind, Outcome, Request, Scope, Task, Usage, Verdict
+from krins.errors import BudgetExhausted, ModelFault, Refused, SandboxFault, TaskError, TimedOut, Unreachable
+from krins.interfaces import OnText
 from krins.pipeline.coordinator import Coordinator
 from krins.pipeline.tasks import CodingTask
 
@@ -16,18 +17,31 @@ TASK = Task("t", "Write f.", "docs", "easy", "python")
 CODE = "```python\ndef f(): return 1\n```"
 
 
+def call(cost_usd: str, usage: Usage | None = None, error: str | None = None) -> Call:
+    cost = Decimal(cost_usd)
+    return Call("m", "openai-chat", 0.0, 1.0, usage, cost, cost, is_usage_unknown=cost > 0 and not usage, error=error)
+
+
+ANSWERED = call("0.5", Usage(10, 20))
+
+
 class Scripted:
-    """A model that gives one text, or fails."""
+    """A model that gives one text, or fails, after `before`."""
 
-    def __init__(self, text: str | None, finish_reason: str = "stop") -> None:
-        self.text, self.finish_reason = text, finish_reason
-        self.prompts: list[str] = []
+    def __init__(self, answer: str | Exception, finish_reason: str = "stop", before: tuple[Call, ...] = ()) -> None:
+        self.given, self.finish_reason, self.before = answer, finish_reason, before
+        self.requests: list[Request] = []
+        self.scopes: list[Scope] = []
 
-    async def answer(self, prompt: str, sample: int) -> Attempt:
-        self.prompts.append(prompt)
-        if self.text is None:
-            raise ModelFault("no server")
-        return Attempt(self.text, Usage(10, 20), Decimal("0.5"), 1.5, self.finish_reason)
+    async def answer(self, request: Request, scope: Scope = Scope(), on_text: OnText | None = None) -> Attempt:
+        self.requests.append(request)
+        self.scopes.append(scope)
+        if isinstance(self.given, Exception):
+            if isinstance(self.given, ModelFault | BudgetExhausted):
+                self.given.calls = self.before
+            raise self.given
+        calls = (*self.before, ANSWERED)
+        return Attempt(self.given, Usage(10, 20), 1.5, "m", finish_reason=self.finish_reason, calls=calls)
 
 
 class Judge:
@@ -45,7 +59,7 @@ class Judge:
 
 
 async def attempted(model: Scripted, judge: Judge) -> Outcome:
-    return await Coordinator([CodingTask(TASK, "TESTS")], {"m": model}, judge).attempt(TASK, Arm("m"), 3)
+    return await Coordinator([CodingTask(TASK, "TESTS")], {"m": model}, judge).attempt(TASK, Arm("m"), 3, "c0")
 
 
 PASSED = Verdict(1.0, 2, 2)
@@ -60,8 +74,11 @@ def test_a_right_answer() -> None:
     outcome = run(model, judge)
     assert (outcome.quality, outcome.cost_usd, outcome.sample, outcome.failure) == (1.0, Decimal("0.5"), 3, None)
     assert judge.seen == [("def f(): return 1\n", "TESTS")]
-    assert model.prompts[0].startswith("Write f.\n\n")
-    assert "TESTS" not in model.prompts[0]
+    [message] = model.requests[0].messages
+    assert message.text.startswith("Write f.\n\n")
+    assert "TESTS" not in message.text
+    assert (model.requests[0].sample, model.scopes) == (3, [Scope("c0", "t")])
+    assert outcome.correlation_id == "c0"
 
 
 def test_a_wrong_answer_is_no_failure() -> None:
@@ -79,10 +96,39 @@ def test_an_answer_without_code_is_the_models_failure_and_is_charged(reason: str
 
 
 def test_no_server_is_infrastructure_at_unknown_cost() -> None:
-    outcome = run(Scripted(None), Judge(PASSED))
+    outcome = run(Scripted(Unreachable("no server"), before=(call("0", error="Unreachable"),)), Judge(PASSED))
     assert outcome.failure is not None
     assert outcome.failure.kind is FailureKind.INFRASTRUCTURE
     assert (outcome.cost_usd, outcome.usage, outcome.attempts) == (None, None, ())
+    assert outcome.billed_usd == 0
+
+
+def test_calls_that_came_to_nothing_are_charged_to_the_decision() -> None:
+    lost = call("0.25", error="TimedOut")
+    outcome = run(Scripted(CODE, before=(lost,)), Judge(PASSED))
+    assert (outcome.cost_usd, outcome.billed_usd, outcome.usage) == (
+        Decimal("0.75"),
+        Decimal("0.75"),
+        Usage(10, 20, calls=2),
+    )
+    assert outcome.calls == (lost, ANSWERED)
+    assert outcome.attempts[0].calls == ()
+    outcome = run(Scripted(TimedOut("no end"), before=(lost, lost)), Judge(PASSED))
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, outcome.cost_usd) == (FailureKind.INFRASTRUCTURE, Decimal("0.50"))
+
+
+def test_a_refusal_is_the_models_failure_and_a_full_budget_is_nobodys() -> None:
+    outcome = run(Scripted(Refused("I will not"), before=(call("0.1", Usage(5, 5)),)), Judge(PASSED))
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, outcome.cost_usd, outcome.usage) == (
+        FailureKind.MODEL,
+        Decimal("0.1"),
+        Usage(5, 5),
+    )
+    outcome = run(Scripted(BudgetExhausted("no room")), Judge(PASSED))
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, outcome.cost_usd) == (FailureKind.BUDGET, None)
 
 
 def test_a_broken_sandbox_is_infrastructure_and_the_answer_is_still_charged() -> None:
@@ -96,7 +142,7 @@ def test_broken_tests_are_found_before_an_answer_is_paid_for_and_later_are_a_row
     model, judge = Scripted(CODE), Judge(TaskError("tests.py does not import"))
     with pytest.raises(TaskError):
         asyncio.run(Coordinator([CodingTask(TASK, "TESTS")], {"m": model}, judge).check())
-    assert model.prompts == []
+    assert model.requests == []
     outcome = run(model, judge)
     assert outcome.failure is not None
     assert outcome.failure.kind is FailureKind.INFRASTRUCTURE

@@ -14,9 +14,10 @@ import pytest
 from scipy import stats
 
 from krins.interfaces import FloatArray
+from krins.runs.execution import Execution
 from krins.runs.plan import Plan, Schedule
 from krins.runs.result import Figure, RouterResult, RunResult
-from krins.runs.run import Execution, run
+from krins.runs.run import run
 from krins.suite import Suite
 from krins.suite_file import load_suite
 from tests.support.suites import write_suite, write_table

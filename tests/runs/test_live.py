@@ -12,15 +12,16 @@ import pytest
 
 from krins.domain import Arm, Outcome, Task
 from krins.errors import ModelFault, RunError, UserError
+from krins.runs.execution import Execution
 from krins.runs.journal import JournalWriter, read_journal
 from krins.runs.live import GroupCommit, OutcomeSource, WorkerDied
 from krins.runs.progress import SILENT
 from krins.runs.recording import record_suite
 from krins.runs.records import Cell
-from krins.runs.run import Execution, resume, run
+from krins.runs.run import resume, run
 from krins.runs.session import read_run
 from krins.runs.store import Store
-from tests.conftest import FakeServer
+from tests.support.fake_provider import FakeServer
 from tests.support.suites import live_environment, same_numbers, write_suite
 
 HERE = Execution(workers=0)
@@ -170,14 +171,17 @@ def test_an_attempt_that_dies_with_its_worker_is_made_again_and_counted(tmp_path
         arms: Sequence[Arm] = (Arm("m"),)
         deaths = 2
 
-        async def attempt(self, task: Task, arm: Arm, sample: int) -> Outcome:
+        async def attempt(self, task: Task, arm: Arm, sample: int, correlation_id: str = "") -> Outcome:
             if self.deaths:
                 self.deaths -= 1
                 raise WorkerDied("killed")
             return Outcome(task.task_id, arm.name, sample, 1.0, Decimal("0.25"))
 
+    async def always() -> bool:
+        return True
+
     async def both(journal: JournalWriter) -> OutcomeSource:
-        source = OutcomeSource(Mortal(), GroupCommit(journal), [], 1, SILENT)
+        source = OutcomeSource(Mortal(), GroupCommit(journal), [], 1, SILENT, always)
         cells = [Cell("t", "m", 0), Cell("t", "m", 1)]
         assert [outcome.sample for outcome in await source.outcomes(cells)] == [0, 1]
         return source
@@ -193,7 +197,7 @@ def test_an_attempt_that_dies_with_its_worker_is_made_again_and_counted(tmp_path
 def test_a_recording_is_not_gone_on_with_as_a_run(start_server: Callable[..., FakeServer], tmp_path: Path) -> None:
     server = start_server()
     suite = write_suite(tmp_path, live_environment(server.base_url, ["p-60"], include=EASY), ["random"])
-    record_suite(suite, tmp_path / "t.parquet", None, tmp_path / "home", False, SILENT)
+    record_suite(suite, tmp_path / "t.parquet", home=tmp_path / "home")
     with pytest.raises(RunError, match="is a recording"):
         resume("latest", home=tmp_path / "home", execution=HERE)
 

@@ -12,17 +12,19 @@ import pytest
 
 from krins.environments.reading import read_table
 from krins.environments.recorded import Recorded
+from krins.models.ledger import NOTHING
 from krins.runs.environments import recorded_setting
+from krins.runs.execution import Execution
 from krins.runs.journal import JournalWriter
 from krins.runs.live import GroupCommit, OutcomeSource
 from krins.runs.live_run import play_live
 from krins.runs.progress import SILENT
-from krins.runs.run import Execution, resume, run
+from krins.runs.run import resume, run
 from krins.runs.store import Store
 from krins.runs.streams import Trajectory
 from krins.suite import RecordedEnvironment
 from krins.suite_file import load_suite
-from tests.conftest import FakeServer
+from tests.support.fake_provider import FakeServer
 from tests.support.suites import live_environment, same_numbers, write_suite, write_table
 
 ROUTERS = ["epsilon-greedy", "epsilon-greedy-decaying", "thompson", "ucb1", "random", "fixed:model-1"]
@@ -66,9 +68,12 @@ def test_the_vectorised_way_and_the_environment_seam_agree(recorded_suite: Path,
     setting = recorded_setting(suite, read_table(suite.environment))
     environment = Recorded(setting.table)
 
+    async def always() -> bool:
+        return True
+
     async def play_all(journal: JournalWriter) -> list[Trajectory]:
-        source = OutcomeSource(environment, GroupCommit(journal), [], 8, SILENT)
-        return await play_live(setting.plan, source, SILENT)
+        source = OutcomeSource(environment, GroupCommit(journal), [], 8, SILENT, always)
+        return await play_live(setting.plan, source, lambda task_id, arm: NOTHING, SILENT)
 
     with JournalWriter(tmp_path / "journal.jsonl") as journal:
         trajectories = asyncio.run(play_all(journal))

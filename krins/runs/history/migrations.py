@@ -72,9 +72,14 @@ def _create_results(connection: DuckDBPyConnection) -> None:
     )
 
 
+def _add_budget_errors(connection: DuckDBPyConnection) -> None:
+    connection.execute("ALTER TABLE history.results ADD COLUMN errors_budget BIGINT DEFAULT 0")
+
+
 MIGRATIONS: dict[str, Callable[[DuckDBPyConnection], None]] = {
     "0001_runs": _create_runs,
     "0002_results": _create_results,
+    "0003_budget_errors": _add_budget_errors,
 }
 """Names to steps, in the order in which they are applied to the attached database `history`."""
 

@@ -1,4 +1,4 @@
-"""Tracking: finished runs in MLflow, one parent run a run and one child a router.
+"""Tracking: finished runs in MLflow, one parent run a run and one child a router; and traces of live runs.
 
 Invariants: a run is logged from its journal and its folder, so a server that is down loses nothing and `sync` logs it
 later; logging again finds what is there and adds nothing; a server cannot hold krins up for longer than the patience
@@ -21,11 +21,15 @@ from typing import NamedTuple, TypeVar
 
 from filelock import FileLock, Timeout
 
+from krins.domain import Outcome
 from krins.errors import KrinsError, RunError, TrackingFault
 from krins.runs.history.brief import RunBrief, read_brief
+from krins.runs.records import Started
+from krins.runs.session import read_run
 from krins.runs.store import Store, published
 from krins.runs.tracking.mlflow_store import MlflowStore, create_database, quiet_mlflow, sqlite_uri
 from krins.runs.tracking.tracked_run import describe_run
+from krins.suite import LiveEnvironment
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _PATIENCE_SECONDS = 120.0
@@ -88,7 +92,8 @@ def sync(store: Store, tracking_uri: str | None = None, *, patience_seconds: flo
 def _track(store: Store, run_id: str, brief: RunBrief, uri: str, patience_seconds: float) -> str:
     if brief.result is None:
         raise RunError(f"run {run_id} is not finished", f"krins-eval run --resume {run_id}")
-    tracked = describe_run(brief.started, brief.result, store.folder(run_id))
+    outcomes = _live_outcomes(store, run_id, brief.started)
+    tracked = describe_run(brief.started, brief.result, store.folder(run_id), outcomes)
     artifacts = store.home / "mlflow" if uri == _default_uri(store) else None
     with _attributed(uri), quiet_mlflow():
         deadline = time.monotonic() + patience_seconds
@@ -103,6 +108,12 @@ def _track(store: Store, run_id: str, brief: RunBrief, uri: str, patience_second
             mlflow_run_id = _within(left_seconds, log)
     _mark(store, run_id, uri, mlflow_run_id)
     return mlflow_run_id
+
+
+def _live_outcomes(store: Store, run_id: str, started: Started) -> list[Outcome]:
+    """Whatever a live run journalled, outcomes that a later attempt replaced among them."""
+    is_live = isinstance(started.suite.environment, LiveEnvironment)
+    return read_run(store, run_id).observed if is_live else []
 
 
 def _default_uri(store: Store) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krins.errors import TrackingFault
+from krins.runs.tracking.traces import mlflow_spans
 from krins.runs.tracking.tracked_run import Entry, TrackedRun
 
 if TYPE_CHECKING:
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 
 _RUN_TAG = "krins.run_id"
 _PARENT_TAG = "mlflow.parentRunId"
+_TRACES_TAG = "krins.traces"
 _METRICS_A_CALL = 800
 """A call may carry 1000 things, parameters and tags among them."""
+_TRACES_A_CALL = 100
+"""As many as may be linked to a run at once."""
 
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -103,6 +107,7 @@ class MlflowStore:
         if logged is not None:
             return logged
         parent = self._log_entry(client, experiment_id, run, run.parent, {"mlflow.note.content": run.notes})
+        self._log_traces(client, experiment_id, parent, run)
         for child in run.children:
             self._end(client, self._log_entry(client, experiment_id, run, child, {_PARENT_TAG: parent}), run)
         self._log_files(client, parent, run)
@@ -157,6 +162,26 @@ class MlflowStore:
             some = metrics[first : first + _METRICS_A_CALL]
             client.log_batch(created.info.run_id, some, params if first == 0 else [], synchronous=True)
         return str(created.info.run_id)
+
+    def _log_traces(self, client: MlflowClient, experiment_id: str, parent: str, run: TrackedRun) -> None:
+        """Traces need no clearing after a logging that was broken off: their ids are the same, so they are replaced."""
+        if not run.traces:
+            return
+        from mlflow.tracing.client import TracingClient
+
+        tracing, n_logged = TracingClient(self._uri), 0
+        for first in range(0, len(run.traces), _TRACES_A_CALL):
+            some = run.traces[first : first + _TRACES_A_CALL]
+            self._check()
+            try:
+                tracing.log_spans(experiment_id, [span for trace in some for span in mlflow_spans(trace)])
+            except NotImplementedError:  # the store keeps files, or its server is older than MLflow 3.4
+                break
+            self._check()
+            client.link_traces_to_run([trace.mlflow_id for trace in some], parent)
+            n_logged += len(some)
+        self._check()
+        client.set_tag(parent, _TRACES_TAG, f"{n_logged} of {len(run.traces) + run.n_traces_left_out}")
 
     def _log_files(self, client: MlflowClient, parent: str, run: TrackedRun) -> None:
         with tempfile.TemporaryDirectory(prefix="krins-") as folder:

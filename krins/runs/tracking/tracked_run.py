@@ -1,22 +1,25 @@
 """What a tracking server is told about a run: parameters, numbers and files, apart from any server.
 
-One parent entry a run and one child a router. Invariants: everything comes from the journal and the run's folder, so a
-run can be logged on another day; what is not known is not logged. Left out: logging it (`mlflow_store`).
+One parent entry a run and one child a router, and the traces of a live run, up to `MAX_TRACES` of them. Invariants:
+everything comes from the journal and the run's folder, so a run can be logged on another day; what is not known is not
+logged. Left out: logging it (`mlflow_store`), and what a trace tells (`traces`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from krins.domain import Outcome
 from krins.runs.history.run_rows import result_columns
 from krins.runs.records import Started
 from krins.runs.result import Baselines, RouterResult, RunResult
+from krins.runs.tracking.traces import MAX_TRACES, Trace, describe_traces
 
 
 class Point(NamedTuple):
@@ -49,15 +52,19 @@ class TrackedRun:
     texts: dict[str, str]
     """File name to content."""
     figures: list[Path]
+    traces: list[Trace]
+    n_traces_left_out: int
 
 
-def describe_run(started: Started, result: RunResult, folder: Path) -> TrackedRun:
-    """All that is to be logged of a finished run; `folder` is the run's own."""
+def describe_run(started: Started, result: RunResult, folder: Path, outcomes: Sequence[Outcome] = ()) -> TrackedRun:
+    """All that is to be logged of a finished run; `folder` is the run's own, `outcomes` what a live one journalled."""
     params = _common_params(started, result)
+    traces = describe_traces(started, outcomes)
+    n_left_out = max(len(traces) - MAX_TRACES, 0)
     return TrackedRun(
         experiment=f"krins/{result.suite}",
         run_id=result.run_id,
-        notes="\n\n".join(part for part in (started.suite.description, *result.notes) if part),
+        notes="\n\n".join(part for part in (started.suite.description, *result.notes, _left_out(n_left_out)) if part),
         started_at_seconds=started.started_at_seconds,
         elapsed_seconds=result.elapsed_seconds,
         parent=Entry(result.run_id, params, list(_known(_run_points(result)))),
@@ -71,7 +78,13 @@ def describe_run(started: Started, result: RunResult, folder: Path) -> TrackedRu
             "table.csv": result.table.to_csv(),
         },
         figures=sorted(path for path in (folder / "figures").glob("*") if path.suffix in {".png", ".html"}),
+        traces=traces[:MAX_TRACES],
+        n_traces_left_out=n_left_out,
     )
+
+
+def _left_out(n_traces: int) -> str:
+    return f"traces of the first {MAX_TRACES} decisions; those of {n_traces} more are left out" if n_traces else ""
 
 
 def _common_params(started: Started, result: RunResult) -> dict[str, str]:

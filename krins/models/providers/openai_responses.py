@@ -1,0 +1,133 @@
+"""OpenAI's Responses API.
+
+Invariants: a stream counts only with `response.completed` or `response.incomplete`, whose response says everything; the
+API takes no seed, so `sample` only tells answers apart here. Nothing is stored at OpenAI. Left out: tools.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from krins.domain import Request, Usage
+from krins.errors import BrokenReply
+from krins.interfaces import Clock, OnText, Reply
+from krins.models.providers.faults import attributed, fault_of
+from krins.models.providers.openai_client import check_models, open_client
+from krins.models.providers.replies import count, finished
+from krins.models.providers.structured import answer_schema
+from krins.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+_FINAL = {"response.completed", "response.incomplete", "response.failed"}
+_REASONS = {"max_output_tokens": "length"}
+
+
+class OpenAIResponses:
+    """One model behind the Responses API."""
+
+    def __init__(self, spec: ModelSpec, key: str, clock: Clock) -> None:
+        self._spec, self._key, self._clock = spec, key, clock
+
+    @cached_property
+    def _client(self) -> AsyncOpenAI:
+        """Made at first use: importing the SDK takes long, and a client belongs to one event loop."""
+        return open_client(self._spec, self._key)
+
+    async def reply(self, request: Request, on_text: OnText | None = None) -> Reply:
+        if on_text is None:
+            try:
+                response = await self._client.responses.create(**self._arguments(request))
+            except Exception as error:
+                raise fault_of(error, self._spec, self._clock) from error
+            return self._finish(response)
+        return self._finish(await self._streamed(request, on_text))
+
+    async def check(self) -> None:
+        await check_models(self._client, self._spec, self._clock)
+
+    async def close(self) -> None:
+        if "_client" in self.__dict__:
+            await self._client.close()
+
+    async def _streamed(self, request: Request, on_text: OnText) -> Any:
+        has_begun, final = False, None
+        try:
+            async with await self._client.responses.create(**self._arguments(request), stream=True) as stream:
+                has_begun = True
+                async for event in stream:
+                    if event.type == "response.output_text.delta" and event.delta:
+                        on_text(event.delta)
+                    elif event.type in _FINAL:
+                        final = event.response
+                    elif event.type == "error":
+                        raise RuntimeError(f"server_error: {event.code}: {event.message}")
+        except Exception as error:
+            fault = fault_of(error, self._spec, self._clock, has_begun=has_begun)
+            fault.usage = _usage(getattr(final, "usage", None))
+            raise fault from error
+        if final is None:
+            raise attributed(BrokenReply("the stream ended without its final event response.completed"), self._spec)
+        return final
+
+    def _finish(self, response: Any) -> Reply:
+        output, status = getattr(response, "output", None), getattr(response, "status", None)
+        error = getattr(response, "error", None)
+        if error is not None:
+            fault = fault_of(RuntimeError(f"server_error: {error}"), self._spec, self._clock, has_begun=True)
+            fault.usage = _usage(getattr(response, "usage", None))
+            raise fault
+        if not isinstance(output, list):
+            raise attributed(BrokenReply(f"the reply holds no output: {str(response)[:200]!r}"), self._spec)
+        refusals = [part.refusal for part in _parts(output) if part.type == "refusal"]
+        text = "".join(part.text for part in _parts(output) if part.type == "output_text" and part.text)
+        reason = "stop" if status == "completed" else None
+        if status == "incomplete" and response.incomplete_details is not None:
+            reason = response.incomplete_details.reason
+        if reason == "content_filter":
+            refusals = refusals or ["stopped by a content filter"]
+        refusal = " ".join(refusals) if refusals else None
+        reason = _REASONS.get(reason or "", reason)
+        return finished(self._spec, text, _usage(response.usage), reason, response.id, refusal)
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        spec = self._spec
+        arguments: dict[str, Any] = {
+            "model": spec.model,
+            "input": [{"role": message.role, "content": message.text} for message in request.messages],
+            "max_output_tokens": spec.max_output_tokens,
+            "store": False,
+        }
+        if request.system:
+            arguments["instructions"] = request.system
+        if spec.settings.temperature is not None:
+            arguments["temperature"] = spec.settings.temperature
+        if request.answer_type is not None:
+            schema = answer_schema(request.answer_type)
+            name = request.answer_type.__name__
+            arguments["text"] = {
+                "format": {"type": "json_schema", "name": name, "schema": schema, "strict": True},
+            }
+        return arguments
+
+
+def _parts(output: list[Any]) -> list[Any]:
+    return [part for item in output if item.type == "message" for part in item.content or ()]
+
+
+def _usage(told: Any) -> Usage | None:
+    try:
+        if told is None or told.input_tokens is None or told.output_tokens is None:
+            return None
+        inputs, outputs = told.input_tokens_details, told.output_tokens_details
+        return Usage(
+            input_tokens=count(told.input_tokens),
+            output_tokens=count(told.output_tokens),
+            cached_tokens=count(getattr(inputs, "cached_tokens", None)),
+            cache_write_tokens=count(getattr(inputs, "cache_write_tokens", None)),
+            reasoning_tokens=count(getattr(outputs, "reasoning_tokens", None)),
+        )
+    except (AttributeError, ValueError):
+        return None

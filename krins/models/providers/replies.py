@@ -1,0 +1,54 @@
+"""From what a provider said to a `Reply`, or to the fault that it is.
+
+Invariants: a reply that does not say why it ended is broken, never a result; a refusal and an empty answer are faults
+of the model that carry their usage; usage that makes no sense is no usage. Left out: each provider's own words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from krins.domain import Usage
+from krins.errors import BrokenReply, EmptyAnswer, Refused
+from krins.interfaces import Reply
+from krins.models.providers.faults import attributed
+from krins.models.spec import ModelSpec
+
+
+def finished(
+    spec: ModelSpec,
+    text: str,
+    usage: Usage | None,
+    finish_reason: str | None,
+    request_id: str | None,
+    refusal: str | None = None,
+) -> Reply:
+    """The reply.
+
+    Raises:
+        Refused: `refusal` says why. BrokenReply: it does not say why it ended. EmptyAnswer: there is no text.
+    """
+    if refusal is not None:
+        fault: Refused | EmptyAnswer = Refused(refusal or "the model declined", "ask another model, or otherwise")
+    elif finish_reason is None:
+        raise attributed(BrokenReply("the answer does not say why it ended, so it may be cut off"), spec, usage)
+    elif not text.strip():
+        cut = ": the limit on output tokens was reached first" if finish_reason == "length" else ""
+        fault = EmptyAnswer(f"the answer holds no text{cut}", "raise max_output_tokens, or ask another model")
+    else:
+        return Reply(text, usage, finish_reason, request_id)
+    fault.request_id = request_id
+    raise attributed(fault, spec, usage)
+
+
+def count(value: Any) -> int:
+    """A number of tokens; None, which SDKs have for what is not there, is 0.
+
+    Raises:
+        ValueError: it is no number of tokens.
+    """
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(value)
+    return value

@@ -1,0 +1,114 @@
+"""What a live run may still spend: its ledger, opened with all that was spent before.
+
+Invariants: what other runs of the suite spent counts against the suite's limit, finished or not, and while a run has
+such a limit no other run of the suite may spend; an attempt that was cut off counts at the worst case of all its calls.
+Left out: the ledger itself (`krins.models.ledger`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from typing import NamedTuple
+
+from filelock import FileLock, Timeout
+
+from krins.domain import Outcome
+from krins.errors import KrinsError, RunError
+from krins.models.ledger import NOTHING, RUN, SUITE, Amount
+from krins.models.spec import ModelSpec
+from krins.models.worst_case import worst_case
+from krins.pipeline.coordinator import request_for
+from krins.runs.history.brief import read_brief
+from krins.runs.session import RunLog, Session, read_run
+from krins.runs.store import Store
+from krins.runs.worker import LiveInputs
+from krins.suite import Budget, LiveEnvironment, Suite
+
+
+def spent_on(outcomes: Iterable[Outcome]) -> Amount:
+    """What was paid for all calls of `outcomes`; answers out of the cache cost nothing."""
+    total = NOTHING
+    for outcome in outcomes:
+        calls = sum(1 for call in outcome.calls if not call.is_cached)
+        total = total + Amount(outcome.billed_usd, sum(call.billed_tokens for call in outcome.calls), calls)
+    return total
+
+
+def decision_at_worst(inputs: LiveInputs, task_id: str, arm: str, now_seconds: float) -> Amount:
+    """The most that one decision can cost: every call that its arm's layers may make, each at its worst case."""
+    request, spec = request_for(inputs.task(task_id), 0), inputs.specs[arm]
+    links = [spec, *(inputs.specs[name] for name in spec.fallback)]
+    total = NOTHING
+    for link in links:
+        total = total + worst_case(request, link, now_seconds).times(_calls_at_most(link))
+    return total
+
+
+def _calls_at_most(spec: ModelSpec) -> int:
+    return spec.settings.max_tries * (2 if spec.settings.hedge_after_seconds is not None else 1)
+
+
+class Purse(NamedTuple):
+    """What a ledger is opened with."""
+
+    budget: Budget
+    spent: dict[str, Amount]
+    """By scope: what was spent before."""
+
+
+@contextmanager
+def open_purse(session: Session, inputs: LiveInputs, run_usd: Decimal | None) -> Iterator[Purse]:
+    """The budget of a run, for as long as it may spend. `run_usd`: another limit for the run than the suite's.
+
+    Raises:
+        RunError: another run of the suite is spending from the suite's budget.
+    """
+    budget, suite, store = inputs.environment.budget, session.log.started.suite, session.store
+    if run_usd is not None:
+        budget = budget.model_copy(update={"run": budget.run.model_copy(update={"usd": run_usd})})
+    before = _spent_before(session.log, inputs, time.time())
+    if not budget.suite.is_set:
+        yield Purse(budget, {RUN: before})
+        return
+    with _suite_lock(store, suite):
+        yield Purse(budget, {RUN: before, SUITE: before + _spent_elsewhere(store, suite, session.run_id)})
+
+
+def _spent_before(log: RunLog, inputs: LiveInputs, now_seconds: float) -> Amount:
+    """What this run spent before it was resumed, attempts that were cut off at their worst."""
+    total = spent_on(log.observed)
+    for cell, n_lost in log.unaccounted.items():
+        total = total + decision_at_worst(inputs, cell.task_id, cell.arm, now_seconds).times(n_lost)
+    return total
+
+
+def _spent_elsewhere(store: Store, suite: Suite, run_id: str) -> Amount:
+    """What other runs and recordings of suites of this name spent, as their journals tell."""
+    total = NOTHING
+    for other in store.run_ids():
+        if other == run_id:
+            continue
+        with suppress(KrinsError):  # the history names journals that cannot be read
+            started = read_brief(store, other).started.suite
+            if started.name == suite.name and isinstance(started.environment, LiveEnvironment):
+                total = total + spent_on(read_run(store, other).observed)
+    return total
+
+
+@contextmanager
+def _suite_lock(store: Store, suite: Suite) -> Iterator[None]:
+    lock = FileLock(store.home / f"budget-{suite.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(
+            f"another run of suite {suite.name} is spending from the suite's budget",
+            "wait for it to end, or take budget.suite out of the suite",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
