@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -93,7 +94,9 @@ class Includes:
 
 async def krins_once(n_samples: int) -> None:
     settings = LiveModel(name="m", base_url="http://127.0.0.1:9/v1")
-    spec = ModelSpec(settings, "openai-chat", "m", settings.base_url, None, None, StatedPrice(1, 2))
+    spec = ModelSpec(
+        settings, "openai-chat", "m", settings.base_url, None, None, 64, StatedPrice(Decimal(1), Decimal(2))
+    )
     ledger: Ledger = SharedLedger(Budget(), {})
     pool = ModelPool({"m": spec}, ledger, None, SystemClock(), random.Random(0), n_samples, AtOnce)
     tasks = [CodingTask(Task(f"t{i}", f"Say {i}"), "Default") for i in range(n_samples)]

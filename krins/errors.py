@@ -15,6 +15,7 @@
     │   │   ├── Overloaded             5xx, 529, or the provider's word for it in mid-stream
     │   │   ├── Unreachable            refused, reset, no such host: nothing was sent
     │   │   ├── TimedOut               to connect, to the first token, in mid-stream, or in all
+    │   │   │   └── OutOfTime              no turn to call before the question's time was over: nothing was sent
     │   │   ├── BrokenReply            cut off, not the protocol, or without its final event
     │   │   ├── AuthRefused            401, 402, 403
     │   │   ├── BadRequest             any other 4xx: the request is wrong for this provider
@@ -148,6 +149,13 @@ class TimedOut(ProviderFault):
 
     is_retryable = True
     trips_breaker = True
+
+
+class OutOfTime(TimedOut):
+    """The question's time was over, or would be, before its turn came: nothing was sent, so nothing is billed."""
+
+    is_retryable = False
+    trips_breaker = False
 
 
 class BrokenReply(ProviderFault):

@@ -23,9 +23,8 @@ from collections import deque
 from typing import Literal, NamedTuple
 
 from krins.domain import Request
-from krins.errors import CircuitOpen, ModelFault, TooLong
+from krins.errors import CircuitOpen, ModelFault, OutOfTime, TooLong
 from krins.interfaces import Clock
-from krins.models.concurrency import OutOfTime
 from krins.models.job import Answered, Job, Layer
 
 _MAYBE_NOT_SENT = (OutOfTime, TooLong)

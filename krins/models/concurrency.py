@@ -18,19 +18,12 @@ import asyncio
 from collections import deque
 
 from krins.domain import Request
-from krins.errors import ModelFault, Overloaded, RateLimited, TimedOut
+from krins.errors import ModelFault, OutOfTime, Overloaded, RateLimited, TimedOut
 from krins.interfaces import Clock
 from krins.models.job import Answered, Job, Layer
 from krins.models.timeouts import time_limit
 
 _CONGESTED = (RateLimited, Overloaded, TimedOut)
-
-
-class OutOfTime(TimedOut):
-    """The question's time was over, or would be, before its turn came: nothing was sent, so nothing is billed."""
-
-    is_retryable = False
-    trips_breaker = False
 
 
 class AdaptiveConcurrency:

@@ -46,22 +46,30 @@ class CataloguePrice:
         Raises:
             SuiteError: the data of this process does not hold the model.
         """
-        from genai_prices import Usage as Counted
-
         info = priced_models(self.vendor).get(self.model)
         if info is None:
             raise SuiteError(
                 f"model {self.model}: {price_source()} has no price for it",
                 "install the same version of genai-prices on all machines, or state the model's prices in the suite",
             )
-        counted = Counted(
-            # Servers that do not count cached tokens as input tokens exist; less input than that cannot have been.
-            input_tokens=max(usage.input_tokens, usage.cached_tokens + usage.cache_write_tokens),
-            cache_read_tokens=usage.cached_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-            output_tokens=usage.output_tokens,
-        )
-        return info.get_prices(_moment(at_seconds)).calc_price(counted)["total_price"]
+        return _total_usd(info.get_prices(_moment(at_seconds)), usage)
+
+
+def _total_usd(prices: ModelPrice, usage: Usage) -> Decimal:
+    """What the library's own sum over all its units comes to, for the four that krins counts; in a tenth of the
+    time."""
+    from genai_prices.types import calc_unit_price
+
+    read, written = usage.cached_tokens, usage.cache_write_tokens
+    # Servers that do not count cached tokens as input tokens exist; less input than that cannot have been.
+    total = max(usage.input_tokens, read + written)
+    units = (
+        (prices.input_mtok, total - read - written),
+        (prices.cache_read_mtok or prices.input_mtok, read),
+        (prices.cache_write_mtok or prices.input_mtok, written),
+        (prices.output_mtok, usage.output_tokens),
+    )
+    return sum((calc_unit_price(price, n, total, 1_000_000) for price, n in units if n), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from krins.errors import (
     EmptyAnswer,
     InvalidAnswer,
     ModelFault,
+    OutOfTime,
     Overloaded,
     RateLimited,
     Refused,
@@ -26,7 +27,6 @@ from krins.errors import (
     Unreachable,
 )
 from krins.models.breaker import Breaker, BreakerRules, CircuitBreaker
-from krins.models.concurrency import OutOfTime
 from tests.support.layers import QUESTION, Gate, Script, answered, job, settle
 
 DOWN = Overloaded("down")

@@ -199,7 +199,7 @@ def test_fallbacks_beyond_the_suite_are_taken_from_the_pool() -> None:
     )
 
     assert list(specs) == ["claude-opus-5-5", "local", "gpt-6.1-sol", "gemini-4-argon", "gpt-6-luna"]
-    assert specs["gpt-6-luna"].settings.max_output_tokens == pool()["gpt-6-luna"].max_output_tokens
+    assert specs["gpt-6-luna"].max_output_tokens == pool()["gpt-6-luna"].max_output_tokens
     assert specs["gpt-6-luna"].fallback == ()
 
 

@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from krins.errors import RateLimited
-from krins.models.concurrency import OutOfTime
+from krins.errors import OutOfTime, RateLimited
 from tests.support.concurrency import Bench, after, faults, run
 from tests.support.layers import settle
 

@@ -57,7 +57,7 @@ def test_a_live_run_is_the_same_on_actors(
     environment = live_environment(server.base_url, ["p-70", "p-30"], include={"difficulty": ["easy", "medium"]})
     suite = write_suite(tmp_path, environment, ["thompson", "epsilon-greedy", "fixed:p-70", "fixed:p-30"])
     here = run(suite, home=tmp_path / "home", execution=Execution(workers=0))
-    there = run(suite, home=tmp_path / "home", execution=Execution(workers=2))
+    there = run(suite, home=tmp_path / "another", execution=Execution(workers=2))
     assert same_numbers(here) == same_numbers(there)
 
 

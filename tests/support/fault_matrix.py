@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -168,3 +169,13 @@ def billed_usd(row: Row | None) -> Decimal:
     if row is None or not row.billed:
         return Decimal(0)
     return (row.input_tokens * Decimal(3) + row.output_tokens * Decimal(15)) / 1_000_000
+
+
+def base_url(url: str, provider: ProviderName) -> str:
+    """OpenAI's SDK wants the version in it, the others add their own."""
+    return f"{url}/v1" if provider.startswith("openai") else url
+
+
+def row_of(case: Case, rows: Sequence[Row]) -> Row | None:
+    """The fake's bill of the case's only call; None where the call never came so far."""
+    return next((row for row in rows if row.provider == case.provider and row.model == case.model), None)

@@ -9,6 +9,7 @@ of the model. Left out: tools, Vertex AI.
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -68,10 +69,11 @@ class GoogleGenAI:
             if on_text is None:
                 heard.take(await models.generate_content(**arguments), None)
             else:
-                stream = await models.generate_content_stream(**arguments)
-                has_begun = True
-                async for chunk in stream:
-                    heard.take(chunk, on_text)
+                chunks: Any = await models.generate_content_stream(**arguments)
+                async with aclosing(chunks) as stream:
+                    has_begun = True
+                    async for chunk in stream:
+                        heard.take(chunk, on_text)
         except Exception as error:
             fault = fault_of(error, self._spec, self._clock, has_begun=has_begun)
             fault.usage = heard.usage
