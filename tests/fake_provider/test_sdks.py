@@ -18,7 +18,7 @@ from tests.support.fake_provider import running, saying
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
     from google.genai import Client
-    from google.genai.types import GenerateContentConfig, GenerateContentResponseUsageMetadata
+    from google.genai.types import GenerateContentResponseUsageMetadata
     from openai import AsyncOpenAI
 
 TEXT = "Four is the answer, and it comes in pieces: 1, 2, 3, 4 — ünïcödé."
@@ -52,16 +52,18 @@ class Sdks:
 
 @asynccontextmanager
 async def sdks(server: FakeProvider) -> AsyncIterator[Sdks]:
+    import httpx2
     from anthropic import AsyncAnthropic
     from google.genai import Client
     from google.genai.types import HttpOptions
     from openai import AsyncOpenAI
 
     async with (
+        httpx2.AsyncClient() as http,
         AsyncAnthropic(base_url=server.url, api_key="k", max_retries=0) as anthropic,
         AsyncOpenAI(base_url=f"{server.url}/v1", api_key="k", max_retries=0) as openai,
     ):
-        google = Client(api_key="k", http_options=HttpOptions(base_url=server.url))
+        google = Client(api_key="k", http_options=HttpOptions(base_url=server.url, httpx_async_client=http))
         try:
             yield Sdks(anthropic, openai, google)
         finally:
@@ -91,7 +93,7 @@ async def ask_anthropic(clients: Sdks, is_streamed: bool, kind: type[BaseModel] 
     [block] = message.content
     text = block.text if block.type == "text" else Verdict.model_validate(block.input).model_dump_json()
     usage = message.usage
-    assert message._request_id is None or message._request_id.startswith("req_")
+    assert is_streamed or message._request_id.startswith("req_")
     written, cached = usage.cache_creation_input_tokens, usage.cache_read_input_tokens
     thought = usage.output_tokens_details.thinking_tokens if usage.output_tokens_details else TOKENS.reasoning
     tokens = Tokens(usage.input_tokens + written + cached, usage.output_tokens, cached, written, thought)
@@ -126,8 +128,8 @@ async def ask_chat(clients: Sdks, is_streamed: bool, kind: type[BaseModel] | Non
     }
     pieces = 0
     if is_streamed:
-        options = {"include_usage": True}
-        async with clients.openai.chat.completions.stream(**question, stream_options=options) as stream:
+        question |= {"stream_options": {"include_usage": True}}
+        async with clients.openai.chat.completions.stream(**question) as stream:
             async for event in stream:
                 pieces += event.type == "content.delta"
             completion: Any = await stream.get_final_completion()
@@ -143,14 +145,15 @@ async def ask_chat(clients: Sdks, is_streamed: bool, kind: type[BaseModel] | Non
 
 
 async def ask_google(clients: Sdks, is_streamed: bool, kind: type[BaseModel] | None) -> Said:
-    config: GenerateContentConfig | dict[str, Any] = {"max_output_tokens": 100}
+    config: dict[str, Any] = {"max_output_tokens": 100}
     if kind is not None:
         config = {**config, "response_mime_type": "application/json", "response_schema": kind}
-    models, question = clients.google.aio.models, {"model": "gemini-3.8-flash", "contents": "What?", "config": config}
+    models = clients.google.aio.models
+    question: dict[str, Any] = {"model": "gemini-3.8-flash", "contents": "What?", "config": config}
     if is_streamed:
-        chunks = [chunk async for chunk in await models.generate_content_stream(**question)]  # type: ignore[arg-type]
+        chunks = [chunk async for chunk in await models.generate_content_stream(**question)]
     else:
-        chunks = [await models.generate_content(**question)]  # type: ignore[arg-type]
+        chunks = [await models.generate_content(**question)]
         assert kind is None or chunks[0].parsed == VERDICT
     last = chunks[-1]
     assert last.candidates and last.usage_metadata
