@@ -17,6 +17,7 @@ import random
 import sys
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import click
@@ -53,9 +54,9 @@ def plan(share: float, seed: int) -> FaultPlan:
     return FaultPlan(tuple(Rule(provider=provider, shares=shares) for provider in CHAIN[:2]), seed)
 
 
-def chained(url: str) -> dict[str, ModelSpec]:
+def chained(urls: dict[ProviderName, str]) -> dict[str, ModelSpec]:
     keys = {"timeout_seconds": 60.0, "first_token_timeout_seconds": 1.0, "max_tries": 2, "max_output_tokens": 64}
-    specs = {f"m-{p}": spec_for(p, f"m-{p}", base_url(url, p), **keys) for p in CHAIN}
+    specs = {f"m-{p}": spec_for(p, f"m-{p}", base_url(urls[p], p), **keys) for p in CHAIN}
     first, *others = specs.values()
     asked = ModelSpec(**{**{f: getattr(first, f) for f in first.__dataclass_fields__}, "fallback": tuple(specs)[1:]})
     return {asked.name: asked, **{other.name: other for other in others}}
@@ -64,8 +65,11 @@ def chained(url: str) -> dict[str, ModelSpec]:
 async def ask_all(n: int, share: float, seed: int) -> bool:
     echo, right, calls = Echo(), 0, list[Call]()
     ended: Counter[str] = Counter()
-    async with FakeProvider(echo, plan(share, seed)) as server:
-        specs, ledger = chained(server.url), SharedLedger(Budget(), {})
+    # A server each: when one refuses connections, that is nothing to the others.
+    async with AsyncExitStack() as stack:
+        servers = {p: await stack.enter_async_context(FakeProvider(echo, plan(share, seed))) for p in CHAIN}
+        specs = chained({provider: server.url for provider, server in servers.items()})
+        ledger = SharedLedger(Budget(), {})
         pool = ModelPool(specs, ledger, None, SystemClock(), random.Random(seed), IN_FLIGHT)
         model, slots = pool.models[f"m-{CHAIN[0]}"], asyncio.Semaphore(IN_FLIGHT)
 
@@ -85,7 +89,7 @@ async def ask_all(n: int, share: float, seed: int) -> bool:
 
         await asyncio.gather(*(ask(i) for i in range(n)))
         await pool.close()
-        bill = sum(billed_usd(row) for row in server.bill.rows)
+        bill = sum(billed_usd(row) for server in servers.values() for row in server.bill.rows)
         spent = (await ledger.balance(RUN)).spent
     faults = sum(call.error is not None for call in calls)
     extra = (len(calls) - faults) / n

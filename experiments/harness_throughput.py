@@ -36,7 +36,7 @@ from krins.models.waiting_ledger import SharedLedger
 from krins.pipeline.coordinator import Coordinator
 from krins.pipeline.tasks import CodingTask
 from krins.runs.journal import JournalWriter
-from krins.runs.live import GroupCommit, OutcomeSource
+from krins.runs.live import Before, GroupCommit, OutcomeSource
 from krins.runs.progress import SILENT
 from krins.runs.records import Cell
 from krins.suite import Budget, LiveModel
@@ -106,7 +106,7 @@ async def krins_once(n_samples: int) -> None:
         return True
 
     with tempfile.TemporaryDirectory() as folder, JournalWriter(Path(folder) / "journal.jsonl") as journal:
-        source = OutcomeSource(environment, GroupCommit(journal), [], n_samples, SILENT, can_go_on)
+        source = OutcomeSource(environment, GroupCommit(journal), Before(), n_samples, SILENT, can_go_on)
         outcomes = await source.outcomes([Cell(task.task.task_id, "m", 0) for task in tasks])
     assert sum(outcome.quality for outcome in outcomes) == n_samples
 

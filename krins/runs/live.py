@@ -13,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from krins.domain import Failure, FailureKind, Outcome
 from krins.environments.table import UNANSWERED
@@ -30,6 +32,17 @@ _RESTART_WAITS_SECONDS = (1, 2, 4, 8, 16, 32)
 
 class WorkerDied(Exception):
     """An attempt was lost with its worker: it may have been paid for."""
+
+
+class Before(NamedTuple):
+    """What a journal tells of a run that is gone on with."""
+
+    outcomes: Sequence[Outcome] = ()
+    """All that were journalled, in their order."""
+    cut_off: Collection[Cell] = ()
+    """Attempted, without an outcome."""
+    started_at_seconds: float = 0.0
+    """Since the epoch."""
 
 
 class GroupCommit:
@@ -59,13 +72,12 @@ class OutcomeSource:
         self,
         environment: Environment,
         journal: GroupCommit,
-        known: Iterable[Outcome],
+        before: Before,
         max_concurrency: int,
         progress: Progress,
         can_go_on: Callable[[], Awaitable[bool]],
     ) -> None:
-        """`known`: all outcomes that were journalled before, in their order; `can_go_on`: whether the budget has room
-        for any further call."""
+        """`can_go_on`: whether the budget has room for any further call."""
         self.environment, self._journal, self._progress = environment, journal, progress
         self._can_go_on = can_go_on
         self._exhausted: BudgetExhausted | None = None
@@ -80,7 +92,8 @@ class OutcomeSource:
         """Paid for all that was observed, as far as servers told, and at its worst case where they did not."""
         self.n_lost = 0
         """Attempts that died with their worker and were made again."""
-        for outcome in known:
+        self._started_at_seconds, self._cut_off = before.started_at_seconds, set(before.cut_off)
+        for outcome in before.outcomes:
             self._bill(outcome)
             if not _unanswered(outcome):
                 self.observed[cell_of(outcome)] = outcome
@@ -123,8 +136,11 @@ class OutcomeSource:
                 outcome = await self.environment.attempt(task, arm, cell.sample, correlation_id)
             except WorkerDied:
                 self.n_lost += 1
+                self._cut_off.add(cell)
                 await asyncio.sleep(wait_seconds)  # its successor takes some seconds to start
             else:
+                if cell in self._cut_off:
+                    outcome = self._as_paid(outcome)
                 await self._journal.durable([Observed(outcome=outcome)])
                 self._bill(outcome)
                 return outcome
@@ -132,6 +148,17 @@ class OutcomeSource:
             f"workers died {len(_RESTART_WAITS_SECONDS)} times while attempting {cell}",
             "see what kills them (memory?), then go on with --resume, perhaps with --workers 0",
         )
+
+    def _as_paid(self, outcome: Outcome) -> Outcome:
+        """An attempt of this run that was cut off may have come so far as to put its answer into the cache: out of
+        there it costs nothing, and yet this run has paid for it."""
+        calls = [
+            replace(call, billed_usd=call.cost_usd, billed_tokens=call.usage.tokens if call.usage else 0)
+            if call.is_cached and call.started_at_seconds >= self._started_at_seconds
+            else call
+            for call in outcome.calls
+        ]
+        return replace(outcome, calls=tuple(calls))
 
     def _bill(self, outcome: Outcome) -> None:
         self.billed_usd += outcome.billed_usd

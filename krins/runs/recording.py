@@ -115,7 +115,7 @@ async def _record_all(session: Session, inputs: LiveInputs, execution: Execution
     source = OutcomeSource(
         worker,
         GroupCommit(session.journal),
-        session.log.observed,
+        session.log.before,
         environment.max_concurrency,
         progress,
         worker.can_go_on,

@@ -263,7 +263,7 @@ async def _attempt_all(
         source = OutcomeSource(
             actors or worker,
             GroupCommit(session.journal),
-            session.log.observed,
+            session.log.before,
             inputs.environment.max_concurrency,
             progress,
             worker.can_go_on,

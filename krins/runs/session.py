@@ -15,7 +15,7 @@ from typing import Literal
 from krins.domain import Outcome
 from krins.errors import RunError, StorageFault
 from krins.runs.journal import Damage, JournalWriter, read_journal
-from krins.runs.live import cell_of
+from krins.runs.live import Before, cell_of
 from krins.runs.plan import Stream
 from krins.runs.records import Cell, Decided, Dispatched, Finished, Observed, Record, Started, parse_records
 from krins.runs.result import RunResult
@@ -36,6 +36,10 @@ class RunLog:
     """Every outcome that was journalled, those among them that a later one of the same cell replaced: all were paid."""
     result: RunResult | None = None
     damage: list[Damage] = field(default_factory=list)
+
+    @property
+    def before(self) -> Before:
+        return Before(self.observed, self.unaccounted, self.started.started_at_seconds)
 
     @property
     def n_unaccounted(self) -> int:

@@ -14,7 +14,7 @@ from krins.domain import Arm, Outcome, Task
 from krins.errors import ModelFault, RunError, UserError
 from krins.runs.execution import Execution
 from krins.runs.journal import JournalWriter, read_journal
-from krins.runs.live import GroupCommit, OutcomeSource, WorkerDied
+from krins.runs.live import Before, GroupCommit, OutcomeSource, WorkerDied
 from krins.runs.progress import SILENT
 from krins.runs.recording import record_suite
 from krins.runs.records import Cell
@@ -181,7 +181,7 @@ def test_an_attempt_that_dies_with_its_worker_is_made_again_and_counted(tmp_path
         return True
 
     async def both(journal: JournalWriter) -> OutcomeSource:
-        source = OutcomeSource(Mortal(), GroupCommit(journal), [], 1, SILENT, always)
+        source = OutcomeSource(Mortal(), GroupCommit(journal), Before(), 1, SILENT, always)
         cells = [Cell("t", "m", 0), Cell("t", "m", 1)]
         assert [outcome.sample for outcome in await source.outcomes(cells)] == [0, 1]
         return source

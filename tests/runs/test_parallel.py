@@ -16,7 +16,7 @@ from krins.models.ledger import NOTHING
 from krins.runs.environments import recorded_setting
 from krins.runs.execution import Execution
 from krins.runs.journal import JournalWriter
-from krins.runs.live import GroupCommit, OutcomeSource
+from krins.runs.live import Before, GroupCommit, OutcomeSource
 from krins.runs.live_run import play_live
 from krins.runs.progress import SILENT
 from krins.runs.run import resume, run
@@ -72,7 +72,7 @@ def test_the_vectorised_way_and_the_environment_seam_agree(recorded_suite: Path,
         return True
 
     async def play_all(journal: JournalWriter) -> list[Trajectory]:
-        source = OutcomeSource(environment, GroupCommit(journal), [], 8, SILENT, always)
+        source = OutcomeSource(environment, GroupCommit(journal), Before(), 8, SILENT, always)
         return await play_live(setting.plan, source, lambda task_id, arm: NOTHING, SILENT)
 
     with JournalWriter(tmp_path / "journal.jsonl") as journal:
