@@ -55,7 +55,7 @@ def other_number(text: str, rng: random.Random) -> str | None:
 
 
 def swapped(text: str, rng: random.Random) -> str | None:
-    words = [m for m in re.finditer(r"\b[A-Za-z_]{3,}\b", text)]
+    words = list(re.finditer(r"\b[A-Za-z_]{3,}\b", text))
     if len(words) < 4:
         return None
     a, b = sorted(rng.sample(words, 2), key=lambda m: m.start())
@@ -65,7 +65,7 @@ def swapped(text: str, rng: random.Random) -> str | None:
 
 
 def other_case(text: str, rng: random.Random) -> str | None:
-    found = [m for m in re.finditer(r"\b[a-z]+_[a-z_]+\b", text)]
+    found = list(re.finditer(r"\b[a-z]+_[a-z_]+\b", text))
     return None if not found else (lambda m: text[: m.start()] + m[0].upper() + text[m.end() :])(rng.choice(found))
 
 

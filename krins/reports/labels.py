@@ -88,6 +88,9 @@ def _top(members: Sequence[int], centres: Sequence[float], heights: Sequence[flo
     return max(low, min(sum(offsets) / len(offsets), high - total))
 
 
+_ROUNDING = 1e-9
+
+
 class _Spot(NamedTuple):
     """One place that a label may take."""
 
@@ -113,10 +116,12 @@ def place(
     page = Box(0, 0, width, height)
     taken: list[Box] = []
 
-    def penalty(spot: _Spot) -> float:
+    def penalty(spot: _Spot) -> tuple[bool, float]:
         outside = spot.box.area - spot.box.overlap(page)
-        harm = sum(map(spot.box.overlap, [*taken, *mark_boxes])) + outside
-        return 4 * harm + sum(map(spot.box.overlap, obstacles)) + 2 * spot.distance
+        covered = sum(map(spot.box.overlap, taken))
+        harm = covered + sum(map(spot.box.overlap, mark_boxes)) + outside
+        # First of all no other label: a sliver of one would weigh less than the way to a free place.
+        return covered > _ROUNDING, 4 * harm + sum(map(spot.box.overlap, obstacles)) + 2 * spot.distance
 
     labels = []
     for name, (x, y) in zip(names, marks, strict=True):

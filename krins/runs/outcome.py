@@ -7,7 +7,7 @@ published again from it. Left out: writing the journal, and showing anything.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +15,7 @@ from tempfile import NamedTemporaryFile
 
 import numpy as np
 
-from krins.domain import Arm, Outcome, Task
+from krins.domain import Arm, FailureKind, Outcome, Task
 from krins.environments.reading import read_table
 from krins.environments.table import OutcomeTable, table_from_outcomes, unanswered_at_mean_cost
 from krins.errors import RunError
@@ -38,8 +38,9 @@ def conclude(
     elapsed_seconds: float,
     billed_usd: Decimal,
     n_unaccounted: int,
+    outcomes: Collection[Outcome] = (),
 ) -> RunResult:
-    """Everything that the run's table shows."""
+    """Everything that the run's table shows; `outcomes`: of a live run."""
     suite = log.started.suite
     table = unanswered_at_mean_cost(table)
     cells = complete_cells(table, suite.reward)
@@ -57,7 +58,7 @@ def conclude(
         non_inferiority_margin=suite.non_inferiority_margin,
         elapsed_seconds=elapsed_seconds,
         billed_usd=billed_usd,
-        notes=_notes(log, table, cells is not None, routers, n_unaccounted),
+        notes=[*_notes(log, table, cells is not None, routers, n_unaccounted), *_call_notes(outcomes)],
         routers=routers,
         baselines=compute_baselines(cells) if cells else None,
     )
@@ -98,6 +99,27 @@ def _notes(
         + "; ".join(f"line {damage.line}: {damage.reason}" for damage in log.damage): len(log.damage),
         f"{n_unaccounted} attempts were in flight when a process died and were made again, so they may have been paid "
         "for twice.": n_unaccounted,
+    }
+    return [note for note, applies in said.items() if applies]
+
+
+def _call_notes(outcomes: Collection[Outcome]) -> list[str]:
+    """What a reader must know of the calls behind a live run's outcomes."""
+    calls = [call for outcome in outcomes for call in outcome.calls]
+    n_cached = sum(any(call.is_cached for call in outcome.calls) for outcome in outcomes)
+    n_unknown = sum(call.is_usage_unknown for call in calls)
+    n_failed = sum(call.error is not None for call in calls)
+    n_elsewhere = sum(attempt.model != outcome.arm for outcome in outcomes for attempt in outcome.attempts)
+    n_unaffordable = sum(o.failure is not None and o.failure.kind is FailureKind.BUDGET for o in outcomes)
+    said = {
+        f"{n_cached} of {len(outcomes)} answers came out of the cache: their cost is what they once cost, and nothing "
+        "was billed for them now.": n_cached,
+        f"{n_failed} of {len(calls)} calls failed; what they cost is charged to their decisions.": n_failed,
+        f"{n_unknown} calls may have been billed for a usage that the provider did not tell; they are charged at their "
+        "worst case.": n_unknown,
+        f"{n_elsewhere} answers are those of fallback models, at their price.": n_elsewhere,
+        f"{n_unaffordable} answers found no room in a budget; they count as quality 0 in `quality` and are left out of "
+        "`quality_answered`.": n_unaffordable,
     }
     return [note for note, applies in said.items() if applies]
 

@@ -94,4 +94,4 @@ def confirm(found: Forecast, inputs: LiveInputs, execution: Execution, warnings:
 
 
 def _dollars(usd: Decimal) -> str:
-    return f"${usd:.2f}" if usd >= 1 else f"${usd:.4f}"
+    return f"${usd:.2f}" if usd >= 1 else f"${Decimal(f'{usd:.2g}'):f}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Collection, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from krins import __version__
+from krins.domain import Outcome
 from krins.environments.table import OutcomeTable
 from krins.errors import Interrupted, KrinsError, RunError, SuiteError
 from krins.models.ledger import Ledger
@@ -162,13 +163,19 @@ def _setting_again(session: Session, execution: Execution) -> RecordedSetting | 
 
 def _carry_out(session: Session, setting: RecordedSetting | LiveSetting, execution: Execution) -> RunResult:
     began = time.monotonic()
-    table, trajectories, billed_usd, n_lost = (
+    table, trajectories, billed_usd, n_lost, outcomes = (
         _play_live(session, setting, execution)
         if isinstance(setting, LiveSetting)
         else _play_recorded(session, setting, execution)
     )
     result = conclude(
-        session.log, table, trajectories, time.monotonic() - began, billed_usd, session.log.n_unaccounted + n_lost
+        session.log,
+        table,
+        trajectories,
+        time.monotonic() - began,
+        billed_usd,
+        session.log.n_unaccounted + n_lost,
+        outcomes,
     )
     publish(session.store.folder(session.run_id), setting.plan, table, trajectories)
     session.write(Finished(result=result))
@@ -198,6 +205,7 @@ class _Played(NamedTuple):
     billed_usd: Decimal = Decimal(0)
     n_lost: int = 0
     """Attempts that died with their worker and were made again."""
+    outcomes: Collection[Outcome] = ()
 
 
 def _play_recorded(session: Session, setting: RecordedSetting, execution: Execution) -> _Played:
@@ -274,4 +282,4 @@ async def _attempt_all(
         await worker.close()
     session.write(*(Decided.of(trajectory) for trajectory in trajectories))
     table = live_table(session.log, source.observed.values())
-    return _Played(table, trajectories, source.billed_usd, source.n_lost)
+    return _Played(table, trajectories, source.billed_usd, source.n_lost, source.observed.values())

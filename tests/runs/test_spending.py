@@ -46,6 +46,7 @@ def test_a_suite_is_replayed_from_the_cache_with_no_call_and_the_same_table(
     again = run(suite, home=tmp_path / "home", execution=HERE)
     assert len(server.calls) == n_calls == 8
     assert first.billed_usd > 0 == again.billed_usd
+    assert any("8 of 8 answers came out of the cache" in note for note in again.notes)
     assert {**same_numbers(again), "billed_usd": None} == {**same_numbers(first), "billed_usd": None}
 
 
