@@ -158,7 +158,8 @@ class LiveModel(_Frozen):
     context_window: int | None = Field(None, ge=1)
     """Tokens; by default the catalogue's."""
     temperature: float | None = Field(None, ge=0, le=2)
-    """By default 0 for `openai-chat`, and for others what their provider takes as default: many refuse the setting."""
+    """By default 0 for `openai-chat` with a base_url, and otherwise the provider's own default: many models refuse the
+    setting."""
     max_output_tokens: int | None = Field(None, ge=1)
     """Reasoning included; by default the catalogue's, and 1,024 for a model that it does not know."""
     timeout_seconds: float = Field(600.0, gt=0, allow_inf_nan=False)

@@ -6,6 +6,7 @@ Invariant: an SDK never tries again by itself. Left out: everything around a cal
 from __future__ import annotations
 
 import os
+import re
 
 from krins.errors import UserError
 from krins.interfaces import Clock, Provider
@@ -21,12 +22,18 @@ _OWN_URLS = {
 
 
 def check_provider(spec: ModelSpec) -> None:
-    """Raises UserError where the model may not be called, or its key is not set."""
+    """Raises UserError where the model may not be called, or its key is not set or cannot be one."""
     refuse_paid(spec.name, spec.base_url or _OWN_URLS[spec.provider])
     if spec.api_key_env is not None and not os.environ.get(spec.api_key_env):
         raise UserError(
             f"model {spec.name}: the environment variable {spec.api_key_env} is not set",
             f"export {spec.api_key_env}=..., or leave api_key_env out where the server asks for no key",
+        )
+    # It would be refused as a header, in an error that quotes it.
+    if spec.api_key_env is not None and not re.fullmatch(r"[!-~]+", os.environ[spec.api_key_env]):
+        raise UserError(
+            f"model {spec.name}: the environment variable {spec.api_key_env} holds characters that no key has",
+            f"set {spec.api_key_env} again, without spaces, line ends or quotation marks of a text editor",
         )
 
 

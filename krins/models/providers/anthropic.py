@@ -8,16 +8,17 @@ the model must call. The API takes no seed, so `sample` only tells answers apart
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from krins.domain import Request, Usage
 from krins.errors import BrokenReply
 from krins.interfaces import Clock, OnText, Reply
-from krins.models.providers.faults import attributed, fault_of
+from krins.models.providers.faults import attributed, fault_of, sdk_boundary
 from krins.models.providers.http import http_client
-from krins.models.providers.replies import count, finished
-from krins.models.providers.structured import answer_schema
+from krins.models.providers.replies import count, finished, say
+from krins.models.providers.structured import answer_name, answer_schema
 from krins.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -46,56 +47,52 @@ class AnthropicMessages:
             http_client=client,
             max_retries=0,
             timeout=client.timeout,
+            open_telemetry=False,  # calls have krins's own spans
         )
 
     async def reply(self, request: Request, on_text: OnText | None = None) -> Reply:
         if on_text is not None:
             return await self._streamed(request, on_text)
-        try:
-            message = await self._client.messages.create(**self._arguments(request))
-        except Exception as error:
-            raise fault_of(error, self._spec, self._clock) from error
-        content = getattr(message, "content", None)
-        if not isinstance(content, list):
-            said = RuntimeError(f"the reply holds no content: {str(message)[:200]!r}")
-            raise fault_of(said, self._spec, self._clock, has_begun=True)
-        text = "".join(_block_text(block) for block in content)
-        usage = _usage({name: getattr(message.usage, name, None) for name in (*_INPUTS, "output_tokens")})
-        return self._finish(text, usage, message.stop_reason, message.id)
+        with sdk_boundary(self._spec, self._clock):
+            message: Any = await self._client.messages.create(**self._arguments(request))
+            content = getattr(message, "content", None)
+            if not isinstance(content, list):
+                said = RuntimeError(f"the reply holds no content: {str(message)[:200]!r}")
+                raise fault_of(said, self._spec, self._clock, has_begun=True)
+            text = "".join(_block_text(block) for block in content)
+            usage = _usage(_told(message.usage))
+            return self._finish(text, usage, message.stop_reason, message.id, message.stop_details)
 
     async def check(self) -> None:
         """Ask for the list of models, which costs nothing; a server without one passes."""
         import anthropic
 
-        try:
+        with sdk_boundary(self._spec, self._clock), suppress(anthropic.NotFoundError):
             await self._client.with_options(timeout=_CHECK_SECONDS).models.list()
-        except anthropic.NotFoundError:
-            return
-        except Exception as error:
-            raise fault_of(error, self._spec, self._clock) from error
 
     async def close(self) -> None:
-        if "_client" in self.__dict__:
-            await self._client.close()
+        client = self.__dict__.pop("_client", None)
+        if client is not None:
+            await client.close()
 
     async def _streamed(self, request: Request, on_text: OnText) -> Reply:
-        heard, has_begun = _Heard(), False
-        try:
+        heard = _Heard()
+        with sdk_boundary(self._spec, self._clock, heard):
             async with await self._client.messages.create(**self._arguments(request), stream=True) as stream:
-                has_begun = True
+                heard.has_begun = True
                 async for event in stream:
                     heard.take(event, on_text)
-        except Exception as error:
-            fault = fault_of(error, self._spec, self._clock, has_begun=has_begun)
-            fault.usage = heard.usage
-            raise fault from error
-        if not heard.is_whole:
-            broken = BrokenReply("the stream ended without its final event message_stop")
-            raise attributed(broken, self._spec, heard.usage)
-        return self._finish("".join(heard.texts), heard.usage, heard.stop_reason, heard.id)
+            if not heard.is_whole:
+                broken = BrokenReply("the stream ended without its final event message_stop")
+                raise attributed(broken, self._spec, heard.usage)
+            return self._finish("".join(heard.texts), heard.usage, heard.stop_reason, heard.id, heard.stop_details)
 
-    def _finish(self, text: str, usage: Usage | None, stop_reason: str | None, message_id: str | None) -> Reply:
-        refusal = (text or "stop_reason refusal") if stop_reason == "refusal" else None
+    def _finish(
+        self, text: str, usage: Usage | None, stop_reason: str | None, message_id: str | None, stop_details: Any
+    ) -> Reply:
+        refusal = None
+        if stop_reason == "refusal":
+            refusal = getattr(stop_details, "explanation", None) or text or "stop_reason refusal"
         reason = _STOP.get(stop_reason or "", stop_reason)
         return finished(self._spec, text, usage, reason, message_id, refusal)
 
@@ -114,7 +111,7 @@ class AnthropicMessages:
             arguments["extra_body"] = {"temperature": spec.settings.temperature}  # the SDK has no argument for it
         if request.answer_type is not None:
             tool = {
-                "name": request.answer_type.__name__,
+                "name": answer_name(request.answer_type),
                 "description": request.answer_type.__doc__ or "The answer.",
                 "input_schema": answer_schema(request.answer_type),
             }
@@ -127,7 +124,9 @@ class _Heard:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.has_begun = False
         self.stop_reason: str | None = None
+        self.stop_details: Any = None
         self.id: str | None = None
         self.is_whole = False
         self._told: dict[str, Any] = {}
@@ -136,24 +135,19 @@ class _Heard:
     def take(self, event: Any, on_text: OnText) -> None:
         if event.type == "message_start":
             self.id = event.message.id
-            self._tell(event.message.usage)
+            self._told |= _told(event.message.usage)
         elif event.type == "content_block_delta":
             piece = getattr(event.delta, "text", None) or getattr(event.delta, "partial_json", None)
             if piece:
                 self.texts.append(piece)
-                on_text(piece)
+                say(on_text, piece)
         elif event.type == "message_delta":
             self.stop_reason = event.delta.stop_reason or self.stop_reason
-            self._tell(event.usage)
+            self.stop_details = getattr(event.delta, "stop_details", None)
+            self._told |= _told(event.usage)
             self._is_counted = True
         elif event.type == "message_stop":
             self.is_whole = True
-
-    def _tell(self, usage: Any) -> None:
-        for name in (*_INPUTS, "output_tokens"):
-            value = getattr(usage, name, None)
-            if value is not None:
-                self._told[name] = value
 
     @property
     def usage(self) -> Usage | None:
@@ -166,12 +160,26 @@ def _block_text(block: Any) -> str:
     return block.text or "" if block.type == "text" else ""
 
 
+def _told(usage: Any) -> dict[str, Any]:
+    """The numbers that are told; in a stream a later one stands in place of an earlier one."""
+    details = getattr(usage, "output_tokens_details", None)
+    numbers = {name: getattr(usage, name, None) for name in (*_INPUTS, "output_tokens")}
+    numbers["thinking_tokens"] = getattr(details, "thinking_tokens", None)
+    return {name: number for name, number in numbers.items() if number is not None}
+
+
 def _usage(told: dict[str, Any]) -> Usage | None:
     """Anthropic leaves what was read from and written to the cache out of `input_tokens`."""
     try:
         if told.get("input_tokens") is None or told.get("output_tokens") is None:
             return None
         plain, cached, written = (count(told.get(name)) for name in _INPUTS)
-        return Usage(plain + cached + written, count(told["output_tokens"]), 1, cached, written)
+        return Usage(
+            input_tokens=plain + cached + written,
+            output_tokens=count(told["output_tokens"]),
+            cached_tokens=cached,
+            cache_write_tokens=written,
+            reasoning_tokens=count(told.get("thinking_tokens")),
+        )
     except ValueError:
         return None

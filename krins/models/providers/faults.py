@@ -7,11 +7,13 @@ or was refused by its status, is not billed; anything after a reply began may be
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 
@@ -20,6 +22,7 @@ from krins.errors import (
     AuthRefused,
     BadRequest,
     BrokenReply,
+    KrinsError,
     ModelFault,
     Overloaded,
     RateLimited,
@@ -45,14 +48,59 @@ _TOO_LONG = re.compile(
     r"|input token count.{0,80}exceeds|input is too long",
     re.IGNORECASE,
 )
-_NO_KEY = re.compile(r"API_KEY_INVALID|API key not valid|insufficient_quota|invalid_api_key", re.IGNORECASE)
+_NO_KEY = re.compile(
+    r"API_KEY_INVALID|API key not valid|insufficient_quota|invalid_api_key|credit balance is too low", re.IGNORECASE
+)
 _BUSY = re.compile(r"overloaded|unavailable|server_error|api_error|internal|exhausted|rate_limit", re.IGNORECASE)
+_GAVE_UP_WAITING = (408, 504, 524)
+"""A gateway's word: the model behind it may have gone on, and is billed then."""
+
+
+class Heard(Protocol):
+    """What has come of a reply so far."""
+
+    @property
+    def has_begun(self) -> bool: ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """None as long as it is not told in full."""
+        ...
+
+
+class ListenerError(Exception):
+    """Carries what `on_text` raised, which is no fault of a provider, past `sdk_boundary`."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextmanager
+def sdk_boundary(spec: ModelSpec, clock: Clock, heard: Heard | None = None) -> Iterator[None]:
+    """Whatever fails in the block as the fault that it is, with the usage that had been told.
+
+    Reading a reply belongs into the block too: the SDKs do not validate what they are given, so a reply of another
+    shape than the protocol's shows only as an attribute that is missing.
+    """
+    try:
+        yield
+    except KrinsError:
+        raise
+    except ListenerError as listener:
+        raise listener.error from None
+    except Exception as error:
+        fault = fault_of(error, spec, clock, has_begun=heard is not None and heard.has_begun)
+        fault.usage = heard.usage if heard is not None else None
+        # A server may quote the key, and then the SDK's own error must not be printed below ours.
+        raise fault from (error if str(error) == _without_key(str(error), spec) else None)
 
 
 def fault_of(error: Exception, spec: ModelSpec, clock: Clock, *, has_begun: bool = False) -> ModelFault:
     """The fault that `error`, raised by an SDK, stands for; `has_begun`: a reply had begun to come."""
     fault = _transport_fault(error) or _status_fault(error, clock, has_begun) or BrokenReply(_words(error))
-    if has_begun:
+    response = getattr(error, "response", None)
+    if has_begun or getattr(response, "status_code", None) == 200:
         fault.may_be_billed = True
     return attributed(fault, spec)
 
@@ -70,11 +118,11 @@ def attributed(fault: ModelFault, spec: ModelSpec, usage: Usage | None = None) -
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what it was raised from."""
+    """`error` and what it was raised from; not what happened to be handled meanwhile, such as an earlier failure."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
-        seen = seen.__cause__ or seen.__context__
+        seen = seen.__cause__
 
 
 def _transport_fault(error: Exception) -> ModelFault | None:
@@ -96,13 +144,14 @@ def _transport_fault(error: Exception) -> ModelFault | None:
 def _status_fault(error: Exception, clock: Clock, has_begun: bool) -> ModelFault | None:
     status = getattr(error, "status_code", None) or getattr(error, "code", None)
     body, words = str(getattr(error, "body", None) or getattr(error, "details", None) or ""), _words(error)
-    if not isinstance(status, int) or status < 400:
+    if not isinstance(status, int) or status < 300:
         # An error that came in place of an answer, or in the middle of one: there is no status to tell of what kind.
         return Overloaded(words) if _BUSY.search(f"{body} {words}") and (has_begun or body) else None
     fault = _class_of(status, f"{body} {words}")(f"{status}: {words}")
     response = getattr(error, "response", None)
     headers = getattr(response, "headers", None) or {}
     fault.retry_after_seconds = _retry_after(headers, body, clock)
+    fault.may_be_billed = fault.may_be_billed or status in _GAVE_UP_WAITING
     fault.request_id = getattr(error, "request_id", None) or headers.get("x-request-id") or headers.get("request-id")
     return fault
 
@@ -110,34 +159,44 @@ def _status_fault(error: Exception, clock: Clock, has_begun: bool) -> ModelFault
 def _class_of(status: int, said: str) -> type[ModelFault]:
     if status < 500 and _NO_KEY.search(said):
         return AuthRefused
-    if status in (400, 413) and _TOO_LONG.search(said):
+    if status == 413 or (status == 400 and _TOO_LONG.search(said)):
         return TooLong
     return _STATUS.get(status, Overloaded if status >= 500 else BadRequest)
 
 
 def _retry_after(headers: Mapping[str, str], body: str, clock: Clock) -> float | None:
     """In seconds: from the headers as RFC 9110 (10.2.3) has them, or as Google's RetryInfo says it in the body."""
-    milliseconds, stated = headers.get("retry-after-ms"), headers.get("retry-after")
+    milliseconds, stated = _seconds(headers.get("retry-after-ms")), headers.get("retry-after")
+    if milliseconds is not None:
+        return milliseconds / 1000
+    if stated:
+        seconds = _seconds(stated)
+        return _until(stated, clock) if seconds is None else seconds
     info = re.search(r"retryDelay['\"]?: ?['\"]([0-9.]+)s", body)
+    return _seconds(info[1]) if info else None
+
+
+def _seconds(text: str | None) -> float | None:
     try:
-        if milliseconds:
-            return max(0.0, float(milliseconds) / 1000)
-        if stated:
-            return max(0.0, float(stated))
+        value = float(text or "")
     except ValueError:
-        return _until(stated or "", clock)
-    return float(info[1]) if info else None
+        return None
+    return max(0.0, value) if math.isfinite(value) else None
 
 
 def _until(date: str, clock: Clock) -> float | None:
     try:
         return max(0.0, parsedate_to_datetime(date).timestamp() - clock.now_seconds())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
 def _words(error: Exception) -> str:
-    said: Any = getattr(error, "message", None) or str(error) or repr(error)
+    """The provider's own, rather than those that the SDK puts around them."""
+    said: Any = getattr(error, "body", None)
+    while isinstance(said, dict):
+        said = said.get("message") or said.get("error")
+    said = said or getattr(error, "message", None) or str(error) or repr(error)
     return " ".join(str(said).split())
 
 

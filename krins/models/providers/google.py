@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from krins.domain import Request, Usage
 from krins.errors import BrokenReply
 from krins.interfaces import Clock, OnText, Reply
-from krins.models.providers.faults import attributed, fault_of
+from krins.models.providers.faults import attributed, sdk_boundary
 from krins.models.providers.http import http_client
-from krins.models.providers.replies import count, finished
+from krins.models.providers.replies import count, finished, say
 from krins.models.providers.structured import answer_schema
 from krins.models.spec import ModelSpec
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from google.genai.types import GenerateContentConfig, GenerateContentResponse
 
 _CATEGORIES = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
-_STOP = {"STOP": "stop", "MAX_TOKENS": "length"}
+_CHECK_MILLISECONDS = 20_000
+_STOP = {"STOP": "stop", "MAX_TOKENS": "length", "CONTINUATION": "length"}
 _REFUSALS = {"SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "RECITATION", "SPII", "IMAGE_SAFETY"}
 
 
@@ -54,7 +55,7 @@ class GoogleGenAI:
         return Client(api_key=self._key, vertexai=False, http_options=options)
 
     async def reply(self, request: Request, on_text: OnText | None = None) -> Reply:
-        heard, has_begun = _Heard(), False
+        heard = _Heard()
         contents: Any = [
             {"role": "model" if message.role == "assistant" else "user", "parts": [{"text": message.text}]}
             for message in request.messages
@@ -64,46 +65,43 @@ class GoogleGenAI:
             "contents": contents,
             "config": self._config(request),
         }
-        models = self._client.aio.models
-        try:
+        with sdk_boundary(self._spec, self._clock, heard):
+            models = self._client.aio.models
             if on_text is None:
                 heard.take(await models.generate_content(**arguments), None)
             else:
                 chunks: Any = await models.generate_content_stream(**arguments)
                 async with aclosing(chunks) as stream:
-                    has_begun = True
                     async for chunk in stream:
                         heard.take(chunk, on_text)
-        except Exception as error:
-            fault = fault_of(error, self._spec, self._clock, has_begun=has_begun)
-            fault.usage = heard.usage
-            raise fault from error
-        return self._finish(heard)
+            return self._finish(heard)
 
     async def check(self) -> None:
         """Ask for one model of the list, which costs nothing; a server without one passes."""
         from google.genai.errors import APIError
 
-        try:
-            await self._client.aio.models.list(config={"page_size": 1})
-        except APIError as error:
-            if error.code != 404:
-                raise fault_of(error, self._spec, self._clock) from error
-        except Exception as error:
-            raise fault_of(error, self._spec, self._clock) from error
+        with sdk_boundary(self._spec, self._clock):
+            try:
+                await self._client.aio.models.list(
+                    config={"page_size": 1, "http_options": {"timeout": _CHECK_MILLISECONDS}}
+                )
+            except APIError as error:
+                if error.code != 404:
+                    raise
 
     async def close(self) -> None:
-        if "_client" in self.__dict__:
-            await self._client.aio.aclose()
-            self._client.close()
-        if "_http" in self.__dict__:
-            await self._http.aclose()
+        client, http = self.__dict__.pop("_client", None), self.__dict__.pop("_http", None)
+        if client is not None:
+            await client.aio.aclose()
+            client.close()
+        if http is not None:
+            await http.aclose()
 
     def _finish(self, heard: _Heard) -> Reply:
         if not heard.is_one:
             raise attributed(BrokenReply("the reply holds no candidates"), self._spec, heard.usage)
         reason = heard.finish_reason
-        refusal = heard.block_reason or (reason if reason in _REFUSALS else None)
+        refusal = heard.block_reason or (heard.finish_message or reason if reason in _REFUSALS else None)
         finish = _STOP.get(reason or "", reason)
         return finished(self._spec, "".join(heard.texts), heard.usage, finish, heard.id, refusal)
 
@@ -122,6 +120,7 @@ class GoogleGenAI:
             seed=request.sample,
             system_instruction=request.system or None,
             automatic_function_calling=AutomaticFunctionCallingConfig(disable=True),
+            automatic_continuation=False,  # else one call becomes many, for none of which money is reserved
             safety_settings=[
                 SafetySetting(category=HarmCategory(f"HARM_CATEGORY_{name}"), threshold=HarmBlockThreshold.OFF)
                 for name in _CATEGORIES
@@ -140,10 +139,15 @@ class _Heard:
         self.texts: list[str] = []
         self._told: Usage | None = None
         self.finish_reason: str | None = None
+        self.finish_message: str | None = None
         self.block_reason: str | None = None
         self.id: str | None = None
         self.is_one = False
         """Whether anything that came was an answer at all."""
+
+    @property
+    def has_begun(self) -> bool:
+        return self.is_one
 
     @property
     def usage(self) -> Usage | None:
@@ -161,11 +165,11 @@ class _Heard:
             self.is_one = True
             if candidate.finish_reason is not None:
                 self.finish_reason = candidate.finish_reason.name
+                self.finish_message = candidate.finish_message
             parts = (candidate.content.parts if candidate.content else None) or ()
             for piece in (part.text for part in parts if part.text and not part.thought):
                 self.texts.append(piece)
-                if on_text is not None:
-                    on_text(piece)
+                say(on_text, piece)
 
 
 def _usage(told: Any) -> Usage | None:

@@ -1,15 +1,16 @@
 """The HTTP client under every SDK: where it may go, how much it takes, and how a stream ended.
 
 Invariants: while KRINS_NO_PAID_CALLS is set, nothing is sent beyond this machine, whichever SDK asks; a response body
-is at most 32 MiB; nothing is redirected. The SDKs swallow the last bytes of a stream, which alone tell that it was
-whole, so they are kept for `Tail`. Left out: limits of time but the one to connect (`krins.models.timeouts`); proxies,
-which would need a transport for each of them.
+is at most 32 MiB, however small it came; connecting has a limit of time, whatever an SDK thinks; nothing is redirected.
+The SDKs swallow the last bytes of a stream, which alone tell that it was whole, so they are kept for `Tail`. Left out:
+limits of time but the one to connect (`krins.models.timeouts`); proxies, which would need a transport for each of them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from contextvars import ContextVar
 from urllib.parse import urlsplit
 
@@ -52,7 +53,7 @@ def http_client(connect_timeout_seconds: float) -> httpx2.AsyncClient:
     """A client to hand to an SDK, which closes it with itself or leaves that to its owner."""
     limits = httpx2.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=256)
     return httpx2.AsyncClient(
-        transport=_Guarded(httpx2.AsyncHTTPTransport(limits=limits)),
+        transport=_Guarded(httpx2.AsyncHTTPTransport(limits=limits), connect_timeout_seconds),
         timeout=httpx2.Timeout(None, connect=connect_timeout_seconds, pool=connect_timeout_seconds),
         follow_redirects=False,
         headers={"accept-encoding": "identity"},
@@ -60,33 +61,36 @@ def http_client(connect_timeout_seconds: float) -> httpx2.AsyncClient:
 
 
 class _Guarded(httpx2.AsyncBaseTransport):
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, connect_timeout_seconds: float) -> None:
         self._inner = inner
+        self._limits = {"connect": connect_timeout_seconds, "pool": connect_timeout_seconds}
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         refuse_paid("", str(request.url))
+        # Google's SDK asks for no limits at all, which would stand in place of the client's.
+        request.extensions = {
+            **request.extensions,
+            "timeout": {**request.extensions.get("timeout", {}), **self._limits},
+        }
         response = await self._inner.handle_async_request(request)
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Bounded(response.stream, _tail.get())
-        return response
+        return _Bounded(
+            response.status_code, headers=response.headers, stream=response.stream, extensions=response.extensions
+        )
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
-class _Bounded(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream, tail: Tail | None) -> None:
-        self._inner, self._tail = inner, tail
+class _Bounded(httpx2.Response):
+    """Counts what is read of it, decompressed."""
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        n_bytes = 0
-        async for chunk in self._inner:
-            n_bytes += len(chunk)
-            if n_bytes > MAX_BODY_BYTES:
-                raise BodyTooLarge(f"the answer exceeds {MAX_BODY_BYTES // 2**20} MiB")
-            if self._tail is not None:
-                self._tail.content = (self._tail.content + chunk)[-_TAIL_BYTES:]
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+    async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
+        n_bytes, tail = 0, _tail.get()
+        async with aclosing(super().aiter_bytes(chunk_size)) as chunks:
+            async for chunk in chunks:
+                n_bytes += len(chunk)
+                if n_bytes > MAX_BODY_BYTES:
+                    raise BodyTooLarge(f"the answer exceeds {MAX_BODY_BYTES // 2**20} MiB")
+                if tail is not None:
+                    tail.content = (tail.content + chunk)[-_TAIL_BYTES:]
+                yield chunk

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from krins.domain import Request, Usage
 from krins.errors import BrokenReply, ModelFault
 from krins.interfaces import Clock, OnText, Reply
-from krins.models.providers.faults import attributed, fault_of
+from krins.models.providers.faults import attributed, fault_of, sdk_boundary
 from krins.models.providers.http import Tail
 from krins.models.providers.openai_client import check_models, open_client
-from krins.models.providers.replies import count, finished
-from krins.models.providers.structured import answer_schema
+from krins.models.providers.replies import count, finished, say
+from krins.models.providers.structured import answer_name, answer_schema
 from krins.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -45,22 +45,25 @@ class OpenAIChat:
         await check_models(self._client, self._spec, self._clock)
 
     async def close(self) -> None:
-        if "_client" in self.__dict__:
-            await self._client.close()
+        client = self.__dict__.pop("_client", None)
+        if client is not None:
+            await client.close()
 
     async def _whole(self, request: Request) -> Reply:
-        try:
+        with sdk_boundary(self._spec, self._clock):
             completion = await self._client.chat.completions.create(**self._arguments(request))
-        except Exception as error:
-            raise fault_of(error, self._spec, self._clock) from error
-        # The SDK does not validate: a server's web page arrives here as a str, a foreign object without choices.
-        choices = getattr(completion, "choices", None) or [None]
-        message = getattr(choices[0], "message", None)
-        if message is None:
-            raise self._no_answer(completion)
-        return self._finish(
-            message.content or "", _usage(completion.usage), choices[0].finish_reason, completion.id, message.refusal
-        )
+            # The SDK does not validate: a server's web page arrives here as a str, a foreign object without choices.
+            choices = getattr(completion, "choices", None) or [None]
+            message = getattr(choices[0], "message", None)
+            if message is None:
+                raise self._no_answer(completion)
+            return self._finish(
+                message.content or "",
+                _usage(completion.usage),
+                choices[0].finish_reason,
+                completion.id,
+                message.refusal,
+            )
 
     def _no_answer(self, completion: Any) -> ModelFault:
         error = getattr(completion, "error", None)
@@ -70,19 +73,16 @@ class OpenAIChat:
 
     async def _streamed(self, request: Request, on_text: OnText) -> Reply:
         tail, heard = Tail(), _Heard()
-        try:
+        with sdk_boundary(self._spec, self._clock, heard):
             arguments = self._arguments(request) | {"stream": True, "stream_options": {"include_usage": True}}
             async with await self._client.chat.completions.create(**arguments) as stream:
                 heard.has_begun = True
                 async for chunk in stream:
                     heard.take(chunk, on_text)
-        except Exception as error:
-            fault = fault_of(error, self._spec, self._clock, has_begun=heard.has_begun)
-            fault.usage = heard.usage
-            raise fault from error
-        if _DONE not in tail.content:
-            raise attributed(BrokenReply("the stream ended without its final event [DONE]"), self._spec, heard.usage)
-        return self._finish("".join(heard.texts), heard.usage, heard.finish_reason, heard.id, heard.refusal)
+            if _DONE not in tail.content:
+                broken = BrokenReply("the stream ended without its final event [DONE]")
+                raise attributed(broken, self._spec, heard.usage)
+            return self._finish("".join(heard.texts), heard.usage, heard.finish_reason, heard.id, heard.refusal)
 
     def _finish(
         self, text: str, usage: Usage | None, finish_reason: str | None, reply_id: str | None, refusal: str | None
@@ -108,7 +108,7 @@ class OpenAIChat:
             arguments["temperature"] = temperature
         if request.answer_type is not None:
             schema = {
-                "name": request.answer_type.__name__,
+                "name": answer_name(request.answer_type),
                 "schema": answer_schema(request.answer_type),
                 "strict": True,
             }
@@ -122,21 +122,26 @@ class _Heard:
     def __init__(self) -> None:
         self.has_begun = False
         self.texts: list[str] = []
-        self.usage: Usage | None = None
+        self._told: Usage | None = None
         self.finish_reason: str | None = None
         self.id: str | None = None
         self.refusal: str | None = None
 
+    @property
+    def usage(self) -> Usage | None:
+        """Some servers tell it in every chunk, of what there was up to it."""
+        return self._told if self.finish_reason else None
+
     def take(self, chunk: Any, on_text: OnText) -> None:
         self.id = chunk.id or self.id
-        self.usage = _usage(chunk.usage) or self.usage
+        self._told = _usage(chunk.usage) or self._told
         for choice in chunk.choices or ():
             self.finish_reason = choice.finish_reason or self.finish_reason
             if choice.delta.refusal:
                 self.refusal = (self.refusal or "") + choice.delta.refusal
             if choice.delta.content:
                 self.texts.append(choice.delta.content)
-                on_text(choice.delta.content)
+                say(on_text, choice.delta.content)
 
 
 def _usage(told: Any) -> Usage | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from krins.interfaces import Clock
-from krins.models.providers.faults import fault_of
+from krins.models.providers.faults import sdk_boundary
 from krins.models.providers.http import http_client
 from krins.models.spec import ModelSpec
 
@@ -30,9 +31,5 @@ async def check_models(client: AsyncOpenAI, spec: ModelSpec, clock: Clock) -> No
     """
     import openai
 
-    try:
+    with sdk_boundary(spec, clock), suppress(openai.NotFoundError):
         await client.with_options(timeout=_CHECK_SECONDS).models.list()
-    except openai.NotFoundError:
-        return
-    except Exception as error:
-        raise fault_of(error, spec, clock) from error

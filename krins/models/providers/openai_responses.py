@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from krins.domain import Request, Usage
 from krins.errors import BrokenReply
 from krins.interfaces import Clock, OnText, Reply
-from krins.models.providers.faults import attributed, fault_of
+from krins.models.providers.faults import attributed, fault_of, sdk_boundary
 from krins.models.providers.openai_client import check_models, open_client
-from krins.models.providers.replies import count, finished
-from krins.models.providers.structured import answer_schema
+from krins.models.providers.replies import count, finished, say
+from krins.models.providers.structured import answer_name, answer_schema
 from krins.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -37,46 +37,41 @@ class OpenAIResponses:
         return open_client(self._spec, self._key)
 
     async def reply(self, request: Request, on_text: OnText | None = None) -> Reply:
-        if on_text is None:
-            try:
-                response = await self._client.responses.create(**self._arguments(request))
-            except Exception as error:
-                raise fault_of(error, self._spec, self._clock) from error
-            return self._finish(response)
-        return self._finish(await self._streamed(request, on_text))
+        heard = _Heard()
+        with sdk_boundary(self._spec, self._clock, heard):
+            if on_text is None:
+                heard.final = await self._client.responses.create(**self._arguments(request))
+            else:
+                await self._stream(request, heard, on_text)
+            return self._finish(heard.final)
 
     async def check(self) -> None:
         await check_models(self._client, self._spec, self._clock)
 
     async def close(self) -> None:
-        if "_client" in self.__dict__:
-            await self._client.close()
+        client = self.__dict__.pop("_client", None)
+        if client is not None:
+            await client.close()
 
-    async def _streamed(self, request: Request, on_text: OnText) -> Any:
-        has_begun, final = False, None
-        try:
-            async with await self._client.responses.create(**self._arguments(request), stream=True) as stream:
-                has_begun = True
-                async for event in stream:
-                    if event.type == "response.output_text.delta" and event.delta:
-                        on_text(event.delta)
-                    elif event.type in _FINAL:
-                        final = event.response
-                    elif event.type == "error":
-                        raise RuntimeError(f"server_error: {event.code}: {event.message}")
-        except Exception as error:
-            fault = fault_of(error, self._spec, self._clock, has_begun=has_begun)
-            fault.usage = _usage(getattr(final, "usage", None))
-            raise fault from error
-        if final is None:
+    async def _stream(self, request: Request, heard: _Heard, on_text: OnText) -> None:
+        async with await self._client.responses.create(**self._arguments(request), stream=True) as stream:
+            heard.has_begun = True
+            async for event in stream:
+                if event.type == "response.output_text.delta" and event.delta:
+                    say(on_text, event.delta)
+                elif event.type in _FINAL:
+                    heard.final = event.response
+                elif event.type == "error":
+                    raise RuntimeError(f"server_error: {event.code}: {event.message}")
+        if heard.final is None:
             raise attributed(BrokenReply("the stream ended without its final event response.completed"), self._spec)
-        return final
 
     def _finish(self, response: Any) -> Reply:
         output, status = getattr(response, "output", None), getattr(response, "status", None)
         error = getattr(response, "error", None)
         if error is not None:
-            fault = fault_of(RuntimeError(f"server_error: {error}"), self._spec, self._clock, has_begun=True)
+            said = RuntimeError(f"server_error: {error}")
+            fault = fault_of(said, self._spec, self._clock, has_begun=True)
             fault.usage = _usage(getattr(response, "usage", None))
             raise fault
         if not isinstance(output, list):
@@ -106,11 +101,23 @@ class OpenAIResponses:
             arguments["temperature"] = spec.settings.temperature
         if request.answer_type is not None:
             schema = answer_schema(request.answer_type)
-            name = request.answer_type.__name__
+            name = answer_name(request.answer_type)
             arguments["text"] = {
                 "format": {"type": "json_schema", "name": name, "schema": schema, "strict": True},
             }
         return arguments
+
+
+class _Heard:
+    """A reply so far: nothing of it counts before its last event, which holds all."""
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self.final: Any = None
+
+    @property
+    def usage(self) -> Usage | None:
+        return _usage(getattr(self.final, "usage", None))
 
 
 def _parts(output: list[Any]) -> list[Any]:

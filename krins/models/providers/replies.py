@@ -10,8 +10,8 @@ from typing import Any
 
 from krins.domain import Usage
 from krins.errors import BrokenReply, EmptyAnswer, Refused
-from krins.interfaces import Reply
-from krins.models.providers.faults import attributed
+from krins.interfaces import OnText, Reply
+from krins.models.providers.faults import ListenerError, attributed
 from krins.models.spec import ModelSpec
 
 
@@ -30,7 +30,7 @@ def finished(
     """
     if refusal is not None:
         fault: Refused | EmptyAnswer = Refused(refusal or "the model declined", "ask another model, or otherwise")
-    elif finish_reason is None:
+    elif not isinstance(finish_reason, str):
         raise attributed(BrokenReply("the answer does not say why it ended, so it may be cut off"), spec, usage)
     elif not text.strip():
         cut = ": the limit on output tokens was reached first" if finish_reason == "length" else ""
@@ -39,6 +39,20 @@ def finished(
         return Reply(text, usage, finish_reason, request_id)
     fault.request_id = request_id
     raise attributed(fault, spec, usage)
+
+
+def say(on_text: OnText | None, piece: str) -> None:
+    """Hand out a piece of text.
+
+    Raises:
+        ListenerError: `on_text` failed.
+    """
+    if on_text is None:
+        return
+    try:
+        on_text(piece)
+    except Exception as error:
+        raise ListenerError(error) from error
 
 
 def count(value: Any) -> int:

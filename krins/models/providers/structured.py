@@ -7,6 +7,7 @@ Left out: how each provider is asked for it.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -22,15 +23,36 @@ def answer_schema(answer_type: type[BaseModel]) -> dict[str, Any]:
     return schema
 
 
-def _strict(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_strict(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    strict = {key: _strict(value) for key, value in node.items() if key != "default"}
+def answer_name(answer_type: type[BaseModel]) -> str:
+    """The type's name in the characters that providers allow, which a generic type's has others than."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", answer_type.__name__)[:64]
+
+
+_DROPPED = frozenset({"default", "discriminator"})
+_NAMED = frozenset({"properties", "$defs"})
+"""Hold schemas by names of the type's own, which may be any word of JSON Schema."""
+_LISTED = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_NESTED = frozenset({"items", "additionalProperties"})
+
+
+def _strict(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return {"$ref": schema["$ref"]}  # strict modes take nothing beside it
+    strict = dict(_strict_entry(key, value) for key, value in schema.items() if key not in _DROPPED)
     if "properties" in strict:
         strict |= {"required": list(strict["properties"]), "additionalProperties": False}
     return strict
+
+
+def _strict_entry(key: str, value: Any) -> tuple[str, Any]:
+    if key in _NAMED:
+        return key, {name: _strict(schema) for name, schema in value.items()}
+    if key in _LISTED:
+        # Which alternative a union takes is told by its fields; strict modes know only `anyOf`.
+        return ("anyOf" if key == "oneOf" else key), [_strict(schema) for schema in value]
+    return key, _strict(value) if key in _NESTED else value
 
 
 def validate(text: str, answer_type: type[BaseModel]) -> BaseModel:
