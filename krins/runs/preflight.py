@@ -83,7 +83,8 @@ def confirm(found: Forecast, inputs: LiveInputs, execution: Execution, warnings:
         execution.progress.say(f"warning: {warning}")
     execution.progress.say(describe_forecast(found))
     budget = inputs.environment.budget
-    limits = [execution.budget_usd or budget.run.usd, budget.suite.usd]
+    stated = budget.run.usd if execution.budget_usd is None else execution.budget_usd
+    limits = [stated, budget.suite.usd]
     most = min([found.high.usd, *(limit for limit in limits if limit is not None)])
     threshold = budget.confirm_above_usd
     if threshold is not None and most > threshold and not execution.is_confirmed:

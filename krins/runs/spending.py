@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from krins.domain import Outcome
 from krins.errors import KrinsError, RunError
+from krins.models.catalogue import check_prices
 from krins.models.ledger import NOTHING, RUN, SUITE, Amount
 from krins.models.spec import ModelSpec
 from krins.models.worst_case import worst_case
@@ -65,10 +66,12 @@ def open_purse(session: Session, inputs: LiveInputs, run_usd: Decimal | None) ->
 
     Raises:
         RunError: another run of the suite is spending from the suite's budget.
+        SuiteError: a model without a price cannot be kept within `run_usd`.
     """
     budget, suite, store = inputs.environment.budget, session.log.started.suite, session.store
     if run_usd is not None:
         budget = budget.model_copy(update={"run": budget.run.model_copy(update={"usd": run_usd})})
+        check_prices(inputs.specs.values(), budget)
     before = _spent_before(session.log, inputs, time.time())
     if not budget.suite.is_set:
         yield Purse(budget, {RUN: before})

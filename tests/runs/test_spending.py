@@ -147,6 +147,10 @@ def test_an_unpriced_model_is_refused_under_a_budget_in_usd(start_server: Start,
     with pytest.raises(SuiteError, match="no price is known for p-60"):
         run(write_suite(tmp_path, content, ["fixed:p-60"]), home=tmp_path / "home", execution=HERE)
     del content["budget"]
+    with pytest.raises(SuiteError, match="no price is known for p-60"):
+        suite = write_suite(tmp_path, content, ["fixed:p-60"])
+        run(suite, home=tmp_path / "home", execution=Execution(workers=0, budget_usd=Decimal(1)))
+    assert server.calls == []
     result = run(write_suite(tmp_path, content, ["fixed:p-60"]), home=tmp_path / "home", execution=HERE)
     assert result.routers[0].cost_usd is None
 
