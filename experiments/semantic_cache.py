@@ -1,9 +1,10 @@
 """Does the semantic layer of the answer cache ever take one request for another, and how often does it save a call?
 
 Synthetic edits of real prompts: adversarial ones, each of which asks for something else (a word negated, an antonym,
-another number, two words swapped, an identifier's case, a word left out or added, code indented otherwise), and polite
-ones, which ask for the same. A false hit is an adversarial pair that is taken for the same. Beside the gate stands what
-a threshold on similarity alone does. Intervals are exact (Clopper and Pearson 1934), 95%.
+another number, two words swapped, an identifier's case, a word left out or added, code indented otherwise, and what a
+gate may be tempted to fold: a full stop, a letter's case, a space, a polite word inside), and polite ones, which ask
+for the same. A false hit is an adversarial pair that is taken for the same. Beside the gate stands what a threshold
+on similarity alone does. Intervals are exact (Clopper and Pearson 1934), 95%.
 
     python experiments/semantic_cache.py [PROMPTS.jsonl ...]
 
@@ -84,6 +85,29 @@ def indented(text: str, rng: random.Random) -> str | None:
     return None if not found else (lambda m: text[: m.end()] + "    " + text[m.end() :])(rng.choice(found))
 
 
+def without_a_stop(text: str, rng: random.Random) -> str | None:
+    found = list(re.finditer(r"(?<=\w)[.!?](?=\s)", text))
+    return None if not found else (lambda m: text[: m.start()] + text[m.end() :])(rng.choice(found))
+
+
+def other_first_case(text: str, rng: random.Random) -> str | None:
+    found = list(re.finditer(r"\b[A-Za-z](?=[a-z])", text))
+    return None if not found else (lambda m: text[: m.start()] + m[0].swapcase() + text[m.end() :])(rng.choice(found))
+
+
+def other_space(text: str, rng: random.Random) -> str | None:
+    found = list(re.finditer(r"(?<=\S)[ \n](?=\S)", text))
+    return None if not found else (lambda m: text[: m.start()] + m[0] * 2 + text[m.end() :])(rng.choice(found))
+
+
+def polite_within(text: str, rng: random.Random) -> str | None:
+    found = list(re.finditer(r"(?<=\w) (?=\w)", text))
+    words = ("hello", "please", "thanks", "can you")
+    return (
+        None if not found else (lambda m: f"{text[: m.end()]}{rng.choice(words)} {text[m.end() :]}")(rng.choice(found))
+    )
+
+
 ADVERSARIAL: tuple[Edit, ...] = (
     antonym,
     negated,
@@ -93,6 +117,10 @@ ADVERSARIAL: tuple[Edit, ...] = (
     without_a_word,
     with_a_word,
     indented,
+    without_a_stop,
+    other_first_case,
+    other_space,
+    polite_within,
 )
 POLITE: tuple[Callable[[str], str], ...] = (
     lambda text: f"Please {text}",

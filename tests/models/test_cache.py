@@ -182,6 +182,15 @@ def test_other_prompts_have_other_fingerprints(a: str, b: str) -> None:
         ("Run:\n```\nif a:\n  b\n```", "Run:\n```\nif a:\n    b\n```"),
         ("x = 'please'", "x = ''"),
         ("All tests", "Tests"),
+        ("Do not stop. Retry it", "Do not stop retry it"),
+        ("Print hello twice here", "Print twice here"),
+        ("Retry this call?", "Retry this call."),
+        ("List is unknown here", "list is unknown here"),
+        ("Replace two  spaces here", "Replace two spaces here"),
+        ("Keep these\napart now", "Keep these apart now"),
+        ("Print this:\n\nThank you!", "Print this:"),
+        ("Hello, world", "world"),
+        ("Please Please Me album", "Me album"),
     ],
 )
 def test_prompts_that_ask_for_something_else_are_never_taken_for_each_other(a: str, b: str) -> None:
@@ -192,19 +201,26 @@ def test_prompts_that_ask_for_something_else_are_never_taken_for_each_other(a: s
 @pytest.mark.parametrize(
     ("a", "b"),
     [
-        ("Please add retry to the client.", "Add retry to the client"),
-        ("Could you add  retry to the client?", "add retry to the client."),
+        ("Please add retry to the client.", "add retry to the client."),
+        ("add retry to the client.", "Hello, add retry to the client.\n"),
     ],
 )
-def test_politeness_and_spacing_may_differ(a: str, b: str) -> None:
+def test_politeness_before_and_space_after_may_differ(a: str, b: str) -> None:
     assert same_meaning(a, b, 0.5)
 
 
+def test_under_a_system_prompt_politeness_may_be_what_is_to_be_worked_on(tmp_path: Path) -> None:
+    on = Bench(tmp_path, Model(), semantic_similarity=0.5)
+    asked = [replace(Request.of(text), system="Translate.") for text in ("Please wait here now", "wait here now")]
+    assert [a.is_cached for a in on.ask(*asked)] == [False, False]
+    on.store.close()
+
+
 def test_the_semantic_layer_is_off_unless_asked_for(tmp_path: Path) -> None:
-    polite, short = Request.of("Please add retry to the client."), Request.of("Add retry to the client")
+    polite, short = Request.of("Please add retry to the client"), Request.of("add retry to the client")
     off, on = Bench(tmp_path / "off", Model()), Bench(tmp_path / "on", Model(), semantic_similarity=0.5)
     assert [a.is_cached for a in off.ask(polite, short)] == [False, False]
-    assert [a.is_cached for a in on.ask(polite, short, Request.of("Remove retry to the client"))] == [
+    assert [a.is_cached for a in on.ask(polite, short, Request.of("remove retry to the client"))] == [
         False,
         True,
         False,

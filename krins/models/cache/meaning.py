@@ -1,11 +1,12 @@
 """When two prompts say the same: the gate of the semantic layer, which must never take "remove retry" for "add retry".
 
-Similarity alone cannot tell these apart, so the gate asks for two things. The prompts have the same content words, in
-the same order: only a closed list of words of politeness, the case of a sentence's first letter, spacing within prose
-and the punctuation that ends a sentence may differ. Negations, numbers, prepositions, identifiers with their case,
-operators and quoted text are content; code, in fences, in backquotes or by its looks, is compared byte for byte. And
-their similarity, the cosine of counts of character 3-grams, reaches the threshold. Invariants: the gate is symmetric,
-and equal prompts pass. Left out: paraphrases in other words, which no gate without a model can judge.
+Similarity alone cannot tell these apart, and folding case, punctuation or spacing cannot either: "Do not stop. Retry"
+is no "Do not stop retry", `List` is no `list`, and a greeting in mid-sentence may be what is to be printed. So all
+content is compared as it stands, character by character, and only two things may differ: one phrase of politeness out
+of a closed list at the very beginning, and white space at the very end. A prompt with a system prompt or a
+conversation before it may be text to work on rather than a request, and is compared whole. Besides, similarity, the
+cosine of counts of character 3-grams, must reach the threshold. Invariants: the gate is symmetric, and equal prompts
+pass. Left out: paraphrases, which no gate without a model can judge.
 """
 
 from __future__ import annotations
@@ -23,14 +24,9 @@ from krins.models.cache.fingerprint import fingerprint
 if TYPE_CHECKING:
     from krins.models.spec import ModelSpec
 
-_POLITE = re.compile(
-    r"(?<![\w'-])(?:please|kindly|thanks|thank you|hello|hi|could you|can you|would you)(?![\w'-])[,!.?]?",
-    re.IGNORECASE,
-)
-_FENCE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z))", re.DOTALL)
-_CODE_LINE = re.compile(r"^(?:\s{2,}|\t|>>>|\.\.\.|[#@$])|[{}=;<>\\|`\"\[\]]|\w\(|->|::")
-_ENDS = re.compile(r"[.!?]+(?=\s|$)")
-_FIRST = re.compile(r"(?:^|(?<=[.!?]\s))[A-Z](?=[a-z]*(?:\s|$))")
+_POLITE = re.compile(r"(?:Please|please|Kindly|kindly|Hello,|Hi,) (?=\S)")
+_LEAST_WORDS = 3
+"""What is left of a prompt without its politeness; less may be no request but a phrase: "Hello, world"."""
 
 
 def same_meaning(a: str, b: str, threshold: float) -> bool:
@@ -41,7 +37,7 @@ def same_meaning(a: str, b: str, threshold: float) -> bool:
 def meaning_of(request: Request, spec: ModelSpec) -> str:
     """Equal for questions that may be the same: all but the last message must be equal, and of that the content."""
     *before, last = request.messages
-    content = "\x00".join(_content(last.text))
+    content = last.text if request.system or before else _content(last.text)
     asked = replace(request, messages=(*before, Message(last.role, content)))
     return hashlib.sha256(f"meaning {fingerprint(asked, spec)}".encode()).hexdigest()
 
@@ -59,20 +55,8 @@ def _trigrams(text: str) -> Counter[str]:
     return Counter(folded[i : i + 3] for i in range(len(folded) - 2))
 
 
-def _content(prompt: str) -> list[str]:
-    """What must be equal, in order: code as it stands, and the words of prose."""
-    content: list[str] = []
-    for part in _FENCE.split(prompt):
-        if _FENCE.fullmatch(part):
-            content.append(part)
-        else:
-            content += [item for line in part.splitlines() for item in _line_content(line)]
-    return content
-
-
-def _line_content(line: str) -> list[str]:
-    if _CODE_LINE.search(line):
-        return [line]
-    prose = _POLITE.sub(" ", line.strip()).strip()
-    prose = _FIRST.sub(lambda first: first[0].lower(), _ENDS.sub(" .", prose))
-    return [word for word in prose.split() if word != "."]
+def _content(prompt: str) -> str:
+    """What must be equal."""
+    whole = prompt.rstrip()
+    rest = _POLITE.sub("", whole, count=1) if _POLITE.match(whole) else whole
+    return rest if len(rest.split()) >= _LEAST_WORDS else whole
