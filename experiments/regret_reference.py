@@ -19,7 +19,7 @@ import numpy as np
 
 from krins.interfaces import FloatArray, IntArray, Policy
 from krins.routing.epsilon_greedy import DecayingEpsilonGreedy, EpsilonGreedy
-from krins.routing.play import play
+from krins.routing.play import Results, play
 from krins.routing.thompson import ThompsonBeta
 from krins.routing.ucb import UCB1
 
@@ -81,8 +81,8 @@ def regrets(
     shuffled = world.permuted(np.tile(means, (n_replications, 1)), axis=1)
     rows = np.arange(n_replications)
 
-    def rewards(first: int, arms: IntArray) -> FloatArray:
-        return (world.random(arms.shape) < shuffled[rows, arms]).astype(np.float64)
+    def rewards(first: int, arms: IntArray) -> Results:
+        return Results((world.random(arms.shape) < shuffled[rows, arms]).astype(np.float64))
 
     played = play(policy, len(means), n_replications, horizon, rewards, choices)
     total: FloatArray = (max(means) - shuffled)[rows, played.arms].sum(axis=0)

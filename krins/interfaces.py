@@ -52,7 +52,9 @@ class Context(NamedTuple):
     """What a policy may look at beside its own state."""
 
     pending: IntArray
-    """Shape (n_replications, n_arms): choices made in this round whose rewards have not come back yet."""
+    """Shape (n_replications, n_arms): choices whose rewards have not been learnt yet."""
+    features: FloatArray | None = None
+    """Shape (n_replications, n_features): of the task that is to be decided; None for policies without features."""
 
 
 class Choice(NamedTuple):
@@ -64,11 +66,28 @@ class Choice(NamedTuple):
     """Shape (n_replications,): the probability with which each arm was chosen; None where it takes `propensities`."""
 
 
+class Feedback(NamedTuple):
+    """What came of one decision in each replication. Shapes are (n_replications,), unless they are given."""
+
+    arms: IntArray
+    rewards: FloatArray
+    observed: BoolArray | None = None
+    """Nothing is learnt where it is False, whatever the other arrays hold there; None: learn everywhere."""
+    probabilities: FloatArray | None = None
+    """With which `arms` were chosen; None where nobody computed them."""
+    features: FloatArray | None = None
+    """Shape (n_replications, n_features): of the tasks that were decided."""
+    quality: FloatArray | None = None
+    """In [0, 1]: what the reward was made from, beside the cost."""
+    cost_usd: FloatArray | None = None
+
+
 class Policy(Protocol[State]):
     """Pure functions over an array state whose leading axis is independent replications.
 
     One replication is a live router, a thousand are a simulation: the same maths runs both. No method changes its
-    arguments. Ties go to the lowest index; whoever runs a policy shuffles the arms once for each replication.
+    arguments, but for `update`, which takes its state over. Ties go to the lowest index; whoever runs a policy
+    shuffles the arms once for each replication.
     """
 
     @property
@@ -80,8 +99,13 @@ class Policy(Protocol[State]):
 
     def choose(self, state: State, context: Context, rng: np.random.Generator) -> Choice: ...
 
-    def update(self, state: State, arms: IntArray, rewards: FloatArray, observed: BoolArray | None = None) -> State:
-        """Learn one reward in each replication, all shapes (n_replications,); nothing where `observed` is False."""
+    def update(self, state: State, feedback: Feedback) -> State:
+        """Learn from one decision in each replication. The arrays of `state` may be written to, and be those of the
+        state that is returned: whoever wants to go on from the old one copies it first.
+
+        Raises:
+            ValueError: an observed reward is NaN or infinite, or something that the policy learns from is missing.
+        """
         ...
 
     def propensities(self, state: State, context: Context) -> FloatArray:
@@ -222,6 +246,7 @@ __all__ = [
     "Clock",
     "Context",
     "Environment",
+    "Feedback",
     "FloatArray",
     "IntArray",
     "Limits",

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from krins.interfaces import BoolArray, Choice, Context, FloatArray, IntArray
+from krins.interfaces import Choice, Context, Feedback, FloatArray
 from krins.routing.tally import lesson, one_hot, state_shape
 
 
@@ -48,8 +48,8 @@ class FixedArm:
         n_replications = len(context.pending)
         return Choice(np.full(n_replications, self.arm, np.int64), np.ones(n_replications))
 
-    def update(self, state: Nothing, arms: IntArray, rewards: FloatArray, observed: BoolArray | None = None) -> Nothing:
-        lesson(arms, rewards, observed)
+    def update(self, state: Nothing, feedback: Feedback) -> Nothing:
+        lesson(feedback)
         return state
 
     def propensities(self, state: Nothing, context: Context) -> FloatArray:
@@ -73,8 +73,8 @@ class UniformRandom:
         n_replications, n_arms = context.pending.shape
         return Choice(rng.integers(n_arms, size=(n_replications,)), np.full(n_replications, 1.0 / n_arms))
 
-    def update(self, state: Nothing, arms: IntArray, rewards: FloatArray, observed: BoolArray | None = None) -> Nothing:
-        lesson(arms, rewards, observed)
+    def update(self, state: Nothing, feedback: Feedback) -> Nothing:
+        lesson(feedback)
         return state
 
     def propensities(self, state: Nothing, context: Context) -> FloatArray:

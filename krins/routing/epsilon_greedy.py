@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from krins.interfaces import BoolArray, Choice, Context, FloatArray, IntArray
+from krins.interfaces import Choice, Context, Feedback, FloatArray
 from krins.routing.tally import Lead, Tally, add_rewards, empty_tally, leading_arms, mean_rewards, rewards_learnt
 
 
@@ -45,8 +45,8 @@ class EpsilonGreedy:
     def choose(self, state: Tally, context: Context, rng: np.random.Generator) -> Choice:
         return _explore_or_exploit(_greedy_arms(state, context), self.epsilon, state.counts.shape[1], rng)
 
-    def update(self, state: Tally, arms: IntArray, rewards: FloatArray, observed: BoolArray | None = None) -> Tally:
-        return add_rewards(state, arms, rewards, observed)
+    def update(self, state: Tally, feedback: Feedback) -> Tally:
+        return add_rewards(state, feedback)
 
     def propensities(self, state: Tally, context: Context) -> FloatArray:
         return _mixture(_greedy_arms(state, context), self.epsilon, state.counts.shape)
@@ -80,8 +80,8 @@ class DecayingEpsilonGreedy:
     def choose(self, state: Tally, context: Context, rng: np.random.Generator) -> Choice:
         return _explore_or_exploit(_greedy_arms(state, context), self._epsilon(state), state.counts.shape[1], rng)
 
-    def update(self, state: Tally, arms: IntArray, rewards: FloatArray, observed: BoolArray | None = None) -> Tally:
-        return add_rewards(state, arms, rewards, observed)
+    def update(self, state: Tally, feedback: Feedback) -> Tally:
+        return add_rewards(state, feedback)
 
     def propensities(self, state: Tally, context: Context) -> FloatArray:
         return _mixture(_greedy_arms(state, context), self._epsilon(state), state.counts.shape)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from krins.interfaces import BoolArray, FloatArray, IntArray
+from krins.interfaces import BoolArray, Feedback, FloatArray, IntArray
 
 
 class Tally(NamedTuple):
@@ -60,29 +60,30 @@ def empty_tally(n_arms: int, n_replications: int) -> Tally:
     return Tally(np.zeros(shape), np.zeros(shape))
 
 
-def lesson(arms: IntArray, rewards: FloatArray, observed: BoolArray | None) -> Lesson:
-    """What can be learnt from one reward in each replication; all arguments have shape (n_replications,).
+def lesson(feedback: Feedback) -> Lesson:
+    """What can be learnt from one reward in each replication.
 
     Raises:
         ValueError: an observed reward is NaN or infinite.
     """
-    if observed is None:
+    arms, rewards = feedback.arms, feedback.rewards
+    if feedback.observed is None:
         rows = np.arange(arms.size)
     else:
-        rows = np.flatnonzero(observed)
+        rows = np.flatnonzero(feedback.observed)
         arms, rewards = arms[rows], rewards[rows]
     if not np.isfinite(rewards).all():
         raise ValueError("a reward is NaN or infinite; pass observed=False for a replication without a reward")
     return Lesson(rows, arms, rewards)
 
 
-def add_rewards(tally: Tally, arms: IntArray, rewards: FloatArray, observed: BoolArray | None) -> Tally:
+def add_rewards(tally: Tally, feedback: Feedback) -> Tally:
     """A new tally with one more reward in each observed replication.
 
     Raises:
         ValueError: an observed reward is NaN or infinite.
     """
-    rows, arms, rewards = lesson(arms, rewards, observed)
+    rows, arms, rewards = lesson(feedback)
     counts, sums = tally.counts.copy(), tally.sums.copy()
     counts[rows, arms] += 1.0
     sums[rows, arms] += rewards

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from krins.interfaces import BoolArray, Choice, Context, FloatArray, IntArray
+from krins.interfaces import Choice, Context, Feedback, FloatArray
 from krins.routing.posterior import LogitBeta, StudentT, chance_of_largest
 from krins.routing.tally import lesson, state_shape
 
@@ -59,10 +59,8 @@ class ThompsonBeta:
     def choose(self, state: BetaState, context: Context, rng: np.random.Generator) -> Choice:
         return Choice(rng.beta(state.alpha, state.beta).argmax(axis=1), None)
 
-    def update(
-        self, state: BetaState, arms: IntArray, rewards: FloatArray, observed: BoolArray | None = None
-    ) -> BetaState:
-        rows, arms, rewards = lesson(arms, rewards, observed)
+    def update(self, state: BetaState, feedback: Feedback) -> BetaState:
+        rows, arms, rewards = lesson(feedback)
         neither = (rewards != 0.0) & (rewards != 1.0)
         if neither.any():
             found = rewards[neither][0]
@@ -136,10 +134,8 @@ class ThompsonNormal:
         draws += location
         return Choice(draws.argmax(axis=1), None)
 
-    def update(
-        self, state: NormalState, arms: IntArray, rewards: FloatArray, observed: BoolArray | None = None
-    ) -> NormalState:
-        rows, arms, rewards = lesson(arms, rewards, observed)
+    def update(self, state: NormalState, feedback: Feedback) -> NormalState:
+        rows, arms, rewards = lesson(feedback)
         mean, strength, shape, scale = (array.copy() for array in state)
         before = strength[rows, arms]
         surprise = rewards - mean[rows, arms]

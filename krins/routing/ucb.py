@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from krins.interfaces import BoolArray, Choice, Context, FloatArray, IntArray
+from krins.interfaces import Choice, Context, Feedback, FloatArray
 from krins.routing.tally import Lead, Tally, add_rewards, empty_tally, leading_arms, one_hot, rewards_learnt
 
 
@@ -48,8 +48,8 @@ class UCB1:
         arms = self._lead(state, context).arms
         return Choice(arms, np.ones(arms.size))
 
-    def update(self, state: Tally, arms: IntArray, rewards: FloatArray, observed: BoolArray | None = None) -> Tally:
-        return add_rewards(state, arms, rewards, observed)
+    def update(self, state: Tally, feedback: Feedback) -> Tally:
+        return add_rewards(state, feedback)
 
     def propensities(self, state: Tally, context: Context) -> FloatArray:
         return one_hot(self._lead(state, context).arms, state.counts.shape[1])

@@ -15,7 +15,8 @@ import numpy as np
 from krins.domain import Outcome
 from krins.environments.table import UNANSWERED
 from krins.errors import BudgetExhausted, ModelFault
-from krins.interfaces import FloatArray, IntArray
+from krins.interfaces import IntArray
+from krins.routing.play import Results
 from krins.runs.live import OutcomeSource
 from krins.runs.plan import Plan, Stream
 from krins.runs.progress import Progress
@@ -70,9 +71,9 @@ class _StreamPlayer:
     def play(self) -> Trajectory:
         # Live answers are judged pass or fail, so the reward is 0 or 1 where it is quality alone.
         is_binary = self._plan.suite.reward.is_quality_alone
-        return play_stream(self._plan, self._stream, self._arm_names, is_binary, self._rewards)
+        return play_stream(self._plan, self._stream, self._arm_names, is_binary, self._results)
 
-    def _rewards(self, task_index: IntArray, arm_index: IntArray, draws: IntArray) -> FloatArray:
+    def _results(self, task_index: IntArray, arm_index: IntArray, draws: IntArray) -> Results:
         rounds = [
             [Cell(self._task_ids[task], self._arm_names[arm], draw) for task, arm, draw in decisions]
             for decisions in np.stack([task_index, arm_index, draws], axis=-1).transpose(1, 0, 2).tolist()
@@ -84,12 +85,17 @@ class _StreamPlayer:
         for reservation, some in zip(reserved, by_replication, strict=True):
             self._budget.settle(reservation, some)
         reward = self._plan.suite.reward
-        return np.array([[reward_of(outcome, reward) for outcome in some] for some in by_replication]).T
+        values = [[(reward_of(o, reward), o.quality, _known_cost(o)) for o in some] for some in by_replication]
+        return Results(*np.array(values).transpose(2, 1, 0))
 
     def _outcomes(self, cells: list[Cell]) -> list[Outcome]:
         found = asyncio.run_coroutine_threadsafe(self._source.outcomes(cells), self._loop).result()
         self._loop.call_soon_threadsafe(self._progress.advance, len(cells))
         return found
+
+
+def _known_cost(outcome: Outcome) -> float:
+    return np.nan if outcome.cost_usd is None else float(outcome.cost_usd)
 
 
 def reward_of(outcome: Outcome, reward: Reward) -> float:

@@ -17,7 +17,7 @@ from krins.runs.plan import Plan, Stream
 from krins.runs.progress import Progress
 from krins.runs.records import Decided
 from krins.runs.session import Session
-from krins.runs.streams import Trajectory, play_stream, recorded_rewards
+from krins.runs.streams import Trajectory, play_stream, recorded_results
 
 Players = Callable[["StreamPlayer", Iterable[Stream]], Iterator[Trajectory]]
 
@@ -40,7 +40,7 @@ class StreamPlayer:
         return bool(np.isin(known, (0.0, 1.0)).all())
 
     def play(self, stream: Stream) -> Trajectory:
-        source = recorded_rewards(self.table, self.rewards)
+        source = recorded_results(self.table, self.rewards)
         return play_stream(self.plan, stream, self._arm_names, self.is_binary, source)
 
 

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from krins.environments.table import OutcomeTable
 from krins.interfaces import FloatArray, IntArray
 from krins.routing.build import build_policy
-from krins.routing.play import play
+from krins.routing.play import Results, play
 from krins.runs.plan import Plan, Stream
 
-RewardSource = Callable[[IntArray, IntArray, IntArray], FloatArray]
-"""(tasks, arms, draws), each of shape (n_steps, n_replications), to rewards; NaN where no outcome was had."""
+ResultSource = Callable[[IntArray, IntArray, IntArray], Results]
+"""(tasks, arms, draws), each of shape (n_steps, n_replications), to what came of them."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +34,21 @@ class Trajectory:
     """Shape (n_steps, n_replications): with which it was chosen; None where that takes quadrature."""
 
 
-def play_stream(plan: Plan, stream: Stream, arm_names: list[str], is_binary: bool, rewards: RewardSource) -> Trajectory:
+def play_stream(plan: Plan, stream: Stream, arm_names: list[str], is_binary: bool, results: ResultSource) -> Trajectory:
     """Run a stream to its end. `is_binary` says that every reward is 0 or 1."""
     schedule = plan.schedule(stream)
     replications = np.arange(stream.n_replications)
 
-    def feedback(first_step: int, choices: IntArray) -> FloatArray:
+    def results_of(first_step: int, choices: IntArray) -> Results:
         steps = slice(first_step, first_step + len(choices))
-        return rewards(schedule.tasks[steps], schedule.arms[replications, choices], schedule.draws[steps])
+        return results(schedule.tasks[steps], schedule.arms[replications, choices], schedule.draws[steps])
 
     played = play(
         build_policy(plan.suite.routers[stream.router], arm_names, is_binary),
         plan.n_arms,
         stream.n_replications,
         plan.n_steps,
-        feedback,
+        results_of,
         plan.generator(stream),
         plan.suite.n_decisions_a_round,
     )
@@ -56,11 +56,11 @@ def play_stream(plan: Plan, stream: Stream, arm_names: list[str], is_binary: boo
     return Trajectory(stream, arms, played.probabilities)
 
 
-def recorded_rewards(table: OutcomeTable, rewards: FloatArray) -> RewardSource:
-    """Look rewards up; `rewards` has shape (n_tasks, n_arms, n_samples)."""
+def recorded_results(table: OutcomeTable, rewards: FloatArray) -> ResultSource:
+    """Look results up; `rewards` has shape (n_tasks, n_arms, n_samples)."""
 
-    def look_up(tasks: IntArray, arms: IntArray, draws: IntArray) -> FloatArray:
-        drawn: FloatArray = rewards[tasks, arms, draws % table.counts[tasks, arms]]
-        return drawn
+    def look_up(tasks: IntArray, arms: IntArray, draws: IntArray) -> Results:
+        cell = tasks, arms, draws % table.counts[tasks, arms]
+        return Results(rewards[cell], table.quality[cell], table.cost_usd[cell])
 
     return look_up

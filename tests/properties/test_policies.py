@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krins.interfaces import Context, FloatArray, IntArray, Policy
+from krins.interfaces import Context, Feedback, FloatArray, IntArray, Policy
 from krins.routing.baselines import FixedArm, UniformRandom
 from krins.routing.epsilon_greedy import DecayingEpsilonGreedy, EpsilonGreedy
-from krins.routing.play import play
+from krins.routing.play import Results, play
 from krins.routing.tally import Tally
 from krins.routing.thompson import BetaState, NormalState, ThompsonBeta, ThompsonNormal
 from krins.routing.ucb import UCB1
@@ -45,7 +45,7 @@ class History(NamedTuple):
     def learn(self, policy: Policy[Any]) -> Any:
         state = policy.init(self.n_arms, len(self.pending))
         for arms, rewards in zip(self.arms, self.rewards, strict=True):
-            state = policy.update(state, arms, rewards)
+            state = policy.update(state, Feedback(arms, rewards))
         return state
 
     @property
@@ -106,8 +106,8 @@ def test_no_method_changes_its_arguments(policy: Policy[Any], history: History, 
     given_observed = observed.copy()
     policy.choose(state, history.context, np.random.default_rng(seed))
     policy.propensities(state, history.context)
-    policy.update(state, arms, rewards)
-    policy.update(state, arms, rewards, observed)
+    policy.update(state, Feedback(arms, rewards))
+    policy.update(state, Feedback(arms, rewards, observed))
     assert_same(state, before)
     given_arguments = [pending, arms, rewards, given_observed]
     assert_same([history.pending, history.arms[0], history.rewards[0], observed], given_arguments)
@@ -120,7 +120,7 @@ def test_what_was_not_observed_changes_nothing(policy: Policy[Any], history: His
     state = history.learn(policy)
     arms = history.arms[0]
     unknown = np.full(arms.size, np.nan)
-    assert_same(policy.update(state, arms, unknown, np.zeros(arms.size, np.bool_)), copies(state))
+    assert_same(policy.update(state, Feedback(arms, unknown, np.zeros(arms.size, np.bool_))), copies(state))
 
 
 @every_policy
@@ -130,7 +130,10 @@ def test_a_mask_picks_replications(policy: Policy[Any], history: History, seed: 
     state = history.learn(policy)
     arms, rewards = history.arms[0], history.rewards[0]
     observed = np.random.default_rng(seed).random(arms.size) < 0.5
-    masked, full = policy.update(state, arms, rewards, observed), policy.update(state, arms, rewards)
+    masked, full = (
+        policy.update(state, Feedback(arms, rewards, observed)),
+        policy.update(state, Feedback(arms, rewards)),
+    )
     for was, part, whole in zip(state, masked, full, strict=True):
         np.testing.assert_array_equal(part, np.where(observed[:, None], whole, was))
 
@@ -161,7 +164,7 @@ def test_a_batch_without_chance_is_as_many_single_plays(history: History, round_
             n_arms,
             rows.size,
             len(table),
-            lambda first, arms: table[np.arange(first, first + len(arms))[:, None], rows, arms],
+            lambda first, arms: Results(table[np.arange(first, first + len(arms))[:, None], rows, arms]),
             np.random.default_rng(0),
             round_size,
         ).arms.astype(np.int64)

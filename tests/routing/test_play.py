@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from krins.interfaces import BoolArray, Choice, Context, FloatArray, IntArray, Policy
+from krins.interfaces import Choice, Context, Feedback, FloatArray, IntArray, Policy
 from krins.routing.baselines import FixedArm, UniformRandom
 from krins.routing.epsilon_greedy import DecayingEpsilonGreedy, EpsilonGreedy
-from krins.routing.play import play
+from krins.routing.play import Results, play
 from krins.routing.thompson import ThompsonBeta
 from krins.routing.ucb import UCB1
 
@@ -35,17 +35,17 @@ class RoundRobin:
         self.diary.append(f"choose {arm} pending {context.pending[0].tolist()}")
         return Choice(np.array([arm]), np.array([0.5]))
 
-    def update(self, state: int, arms: IntArray, rewards: FloatArray, observed: BoolArray | None = None) -> int:
-        learns = "learn" if observed is None or observed[0] else "ignore"
-        self.diary.append(f"{learns} {arms[0]} {rewards[0]}")
+    def update(self, state: int, feedback: Feedback) -> int:
+        learns = "learn" if feedback.observed is None or feedback.observed[0] else "ignore"
+        self.diary.append(f"{learns} {feedback.arms[0]} {feedback.rewards[0]}")
         return state + 1
 
     def propensities(self, state: int, context: Context) -> FloatArray:
         return np.full(context.pending.shape, 1.0 / context.pending.shape[1])
 
 
-def no_reward(step: int, arms: IntArray) -> FloatArray:
-    return np.zeros(arms.shape)
+def no_reward(step: int, arms: IntArray) -> Results:
+    return Results(np.zeros(arms.shape))
 
 
 def test_a_round_is_chosen_with_an_unchanged_state_and_learnt_in_order() -> None:
@@ -55,7 +55,7 @@ def test_a_round_is_chosen_with_an_unchanged_state_and_learnt_in_order() -> None
         3,
         1,
         3,
-        lambda first, arms: first + np.arange(len(arms))[:, None] + arms / 10.0,
+        lambda first, arms: Results(first + np.arange(len(arms))[:, None] + arms / 10.0),
         np.random.default_rng(0),
         round_size=2,
     )
@@ -73,7 +73,8 @@ def test_a_round_is_chosen_with_an_unchanged_state_and_learnt_in_order() -> None
 
 def test_a_choice_without_an_outcome_is_not_learnt_from() -> None:
     policy = RoundRobin()
-    play(policy, 3, 1, 2, lambda first, arms: np.array([[np.nan], [1.0]]), np.random.default_rng(0), round_size=2)
+    outcomes = Results(np.array([[np.nan], [1.0]]))
+    play(policy, 3, 1, 2, lambda first, arms: outcomes, np.random.default_rng(0), round_size=2)
     assert policy.diary[2:] == ["ignore 0 nan", "learn 1 1.0"]
 
 
@@ -104,7 +105,65 @@ def test_a_play_without_choices_is_empty() -> None:
     assert play(FixedArm(0), 2, 3, 0, no_reward, np.random.default_rng(0)).arms.shape == (0, 3)
 
 
-@pytest.mark.parametrize(("n_arms", "round_size"), [(32_768, 1), (2, 0)])
-def test_what_does_not_fit_is_refused(n_arms: int, round_size: int) -> None:
+@pytest.mark.parametrize(("n_arms", "round_size", "delay"), [(32_768, 1, 0), (2, 0, 0), (2, 1, -1)])
+def test_what_does_not_fit_is_refused(n_arms: int, round_size: int, delay: int) -> None:
     with pytest.raises(ValueError, match="up to 32767 arms"):
-        play(FixedArm(0), n_arms, 1, 1, no_reward, np.random.default_rng(0), round_size)
+        play(FixedArm(0), n_arms, 1, 1, no_reward, np.random.default_rng(0), round_size, delay=delay)
+
+
+def test_delayed_rewards_are_learnt_rounds_later_and_stay_pending_until_then() -> None:
+    policy = RoundRobin()
+    play(policy, 9, 1, 4, no_reward, np.random.default_rng(0), delay=2)
+    assert policy.diary == [
+        "choose 0 pending [0, 0, 0, 0, 0, 0, 0, 0, 0]",
+        "choose 1 pending [1, 0, 0, 0, 0, 0, 0, 0, 0]",
+        "choose 2 pending [1, 1, 0, 0, 0, 0, 0, 0, 0]",
+        "learn 0 0.0",
+        "choose 3 pending [0, 1, 1, 0, 0, 0, 0, 0, 0]",
+        "learn 1 0.0",
+    ]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Keeps what it is told, and chooses the arm that the first feature names."""
+
+    heard: list[Feedback] = field(default_factory=list)
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        return {}
+
+    def init(self, n_arms: int, n_replications: int) -> int:
+        return 0
+
+    def choose(self, state: int, context: Context, rng: np.random.Generator) -> Choice:
+        assert context.features is not None
+        arms = context.features[:, 0].astype(np.int64)
+        return Choice(arms, np.asarray(1.0 / (1.0 + arms), np.float64))
+
+    def update(self, state: int, feedback: Feedback) -> int:
+        self.heard.append(feedback)
+        return state
+
+    def propensities(self, state: int, context: Context) -> FloatArray:
+        return np.full(context.pending.shape, 1.0 / context.pending.shape[1])
+
+
+def test_feedback_holds_what_belongs_to_its_own_step() -> None:
+    policy = Listener()
+    features = np.array([[[0.0], [1.0]], [[2.0], [1.0]], [[1.0], [0.0]]])
+
+    def results(first: int, arms: IntArray) -> Results:
+        reals = arms.astype(np.float64)
+        return Results(reals * 0.1, quality=reals * 0.2, cost_usd=reals * 0.3)
+
+    play(policy, 3, 2, 3, results, np.random.default_rng(0), 2, features=lambda step: features[step])
+    assert [feedback.arms.tolist() for feedback in policy.heard] == [[0, 1], [2, 1], [1, 0]]
+    for step, feedback in enumerate(policy.heard):
+        np.testing.assert_array_equal(feedback.features, features[step])
+        np.testing.assert_array_equal(feedback.probabilities, 1.0 / (1.0 + feedback.arms))
+        np.testing.assert_array_equal(feedback.rewards, feedback.arms * 0.1)
+        np.testing.assert_array_equal(feedback.quality, feedback.arms * 0.2)
+        np.testing.assert_array_equal(feedback.cost_usd, feedback.arms * 0.3)
+        assert feedback.observed is None

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from krins.interfaces import FloatArray, IntArray, Policy
+from krins.interfaces import IntArray, Policy
 from krins.routing.epsilon_greedy import DecayingEpsilonGreedy, EpsilonGreedy
-from krins.routing.play import play
+from krins.routing.play import Results, play
 from krins.routing.thompson import ThompsonBeta
 from krins.routing.ucb import UCB1
 
@@ -36,8 +36,8 @@ def test_mean_regret_is_that_of_the_reference(policy: Policy[Any], reference: fl
     gaps = rng.permuted(np.tile(GAPS, (N_REPLICATIONS, 1)), axis=1)
     rows = np.arange(N_REPLICATIONS)
 
-    def rewards(first: int, arms: IntArray) -> FloatArray:
-        return (rng.random(arms.shape) < 0.9 - gaps[rows, arms]).astype(np.float64)
+    def rewards(first: int, arms: IntArray) -> Results:
+        return Results((rng.random(arms.shape) < 0.9 - gaps[rows, arms]).astype(np.float64))
 
     played = play(policy, GAPS.size, N_REPLICATIONS, HORIZON, rewards, np.random.default_rng(21))
     regret = gaps[rows, played.arms].sum(axis=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from krins.interfaces import Feedback
 from krins.routing.tally import Tally, add_rewards, empty_tally, leading_arms, lesson, mean_rewards, state_shape
 
 
@@ -20,15 +21,15 @@ def lead(state: Tally, pending: list[int]) -> tuple[int, bool]:
 
 def test_rewards_are_counted_and_summed_in_their_own_replication() -> None:
     state = empty_tally(3, 2)
-    state = add_rewards(state, np.array([0, 2]), np.array([1.0, 0.5]), None)
-    state = add_rewards(state, np.array([0, 1]), np.array([0.25, 1.0]), None)
+    state = add_rewards(state, Feedback(np.array([0, 2]), np.array([1.0, 0.5])))
+    state = add_rewards(state, Feedback(np.array([0, 1]), np.array([0.25, 1.0])))
     assert state.counts.tolist() == [[2, 0, 0], [0, 1, 1]]
     assert state.sums.tolist() == [[1.25, 0, 0], [0, 1.0, 0.5]]
     assert mean_rewards(state).tolist() == [[0.625, 0, 0], [0, 1.0, 0.5]]
 
 
 def test_an_unobserved_reward_may_be_anything() -> None:
-    state = add_rewards(empty_tally(2, 2), np.array([0, 1]), np.array([np.nan, 1.0]), np.array([False, True]))
+    state = add_rewards(empty_tally(2, 2), Feedback(np.array([0, 1]), np.array([np.nan, 1.0]), np.array([False, True])))
     assert state.counts.tolist() == [[0, 0], [0, 1]]
 
 
@@ -57,7 +58,7 @@ def test_ties_go_to_the_lowest_index() -> None:
 @pytest.mark.parametrize("reward", [np.nan, np.inf, -np.inf])
 def test_a_reward_that_is_no_number_is_refused(reward: float) -> None:
     with pytest.raises(ValueError, match="observed=False"):
-        lesson(np.array([0, 1]), np.array([1.0, reward]), None)
+        lesson(Feedback(np.array([0, 1]), np.array([1.0, reward])))
 
 
 @pytest.mark.parametrize(("n_arms", "n_replications"), [(0, 1), (1, 0), (-1, 1)])

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from krins.interfaces import Context
+from krins.interfaces import Context, Feedback
 from krins.routing.thompson import NormalState, ThompsonBeta, ThompsonNormal
 
 FIRST = np.array([0])
@@ -17,7 +17,7 @@ def test_a_beta_posterior_counts_ones_and_zeros() -> None:
     policy = ThompsonBeta((2.0, 3.0))
     state = policy.init(2, 1)
     for arm, reward in ((0, 1.0), (0, 1.0), (0, 0.0), (1, 0.0)):
-        state = policy.update(state, np.array([arm]), np.array([reward]))
+        state = policy.update(state, Feedback(np.array([arm]), np.array([reward])))
     assert state.alpha.tolist() == [[4.0, 2.0]]
     assert state.beta.tolist() == [[4.0, 4.0]]
 
@@ -26,7 +26,7 @@ def test_a_beta_posterior_counts_ones_and_zeros() -> None:
 def test_a_beta_posterior_refuses_other_rewards_and_names_what_takes_them(reward: float) -> None:
     policy = ThompsonBeta()
     with pytest.raises(ValueError, match="ThompsonNormal"):
-        policy.update(policy.init(2, 2), np.array([0, 1]), np.array([1.0, reward]))
+        policy.update(policy.init(2, 2), Feedback(np.array([0, 1]), np.array([1.0, reward])))
 
 
 def test_a_normal_posterior_is_that_of_the_textbook() -> None:
@@ -35,7 +35,7 @@ def test_a_normal_posterior_is_that_of_the_textbook() -> None:
     policy = ThompsonNormal(1.0, 2.0, 3.0, 4.0)
     state = policy.init(1, 1)
     for reward in (2.0, 4.0, 6.0):
-        state = policy.update(state, FIRST, np.array([reward]))
+        state = policy.update(state, Feedback(FIRST, np.array([reward])))
     np.testing.assert_allclose(np.ravel(state), [2.8, 5.0, 4.5, 13.4], rtol=1e-14)
 
 

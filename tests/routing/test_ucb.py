@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from krins.interfaces import Context
+from krins.interfaces import Context, Feedback
 from krins.routing.tally import Tally
 from krins.routing.ucb import UCB1
 
@@ -40,7 +40,7 @@ def test_every_arm_is_tried_once_first() -> None:
     policy, state, seen = UCB1(), UCB1().init(3, 1), []
     for _ in range(3):
         arms = policy.choose(state, IDLE, np.random.default_rng(0)).arms
-        state = policy.update(state, arms, np.array([1.0]))
+        state = policy.update(state, Feedback(arms, np.array([1.0])))
         seen.append(int(arms[0]))
     assert seen == [0, 1, 2]
 
