@@ -1,8 +1,9 @@
 """A suite: what to run, as frozen, typed data. `Suite.model_json_schema()` is the schema that editors complete from.
 
 Invariants: unknown keys are refused; money is Decimal US dollars; a suite says nothing about workers, so the same suite
-and seed give the same result however it is run. Left out: reading files (`krins.suite_file`), whether tables, tasks and
-models exist (environments say so), and how a policy works (`krins.routing`).
+and seed give the same result however it is run. Left out: the routers
+(`krins.router_specs`), reading files (`krins.suite_file`), whether tables, tasks and models exist (environments say
+so), and how a policy works (`krins.routing`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import json
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from krins.router_specs import CascadeRouter, Frozen, Router, RouterEntry
 
 SUITE_VERSION = 1
 
@@ -26,11 +29,7 @@ Selection = dict[
 ]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
-
-
-class Reward(_Frozen):
+class Reward(Frozen):
     """What a router maximises: quality * `quality` - cost in USD * `per_usd` - latency in seconds * `per_second`."""
 
     quality: float = Field(1.0, ge=0, allow_inf_nan=False)
@@ -48,80 +47,7 @@ class Reward(_Frozen):
         return (self.quality, self.per_usd, self.per_second, self.floor) == (1.0, 0.0, 0.0, None)
 
 
-class _Router(_Frozen):
-    policy: str
-    name: str | None = Field(None, min_length=1)
-    """Label in tables; by default made from the policy and its parameters."""
-
-    @property
-    def label(self) -> str:
-        return self.name or self._default_label()
-
-    def _default_label(self) -> str:
-        fields = type(self).model_fields
-        changed = [key for key in fields if key not in {"policy", "name"} and getattr(self, key) != fields[key].default]
-        values = ", ".join(f"{key}={getattr(self, key)}" for key in changed)
-        return f"{self.policy}({values})" if values else self.policy
-
-
-class EpsilonGreedyRouter(_Router):
-    policy: Literal["epsilon-greedy"] = "epsilon-greedy"
-    epsilon: float = Field(0.1, ge=0, le=1)
-    """Share of decisions that go to an arm drawn uniformly."""
-
-
-class DecayingEpsilonGreedyRouter(_Router):
-    policy: Literal["epsilon-greedy-decaying"] = "epsilon-greedy-decaying"
-    scale: float = Field(5.0, gt=0, allow_inf_nan=False)
-    """epsilon = min(1, scale * arms / rewards learnt so far)."""
-
-
-class Ucb1Router(_Router):
-    policy: Literal["ucb1"] = "ucb1"
-    reward_range: tuple[float, float] = (0.0, 1.0)
-    """Least and greatest reward possible; the bound holds for rewards in this range."""
-
-
-class ThompsonRouter(_Router):
-    policy: Literal["thompson"] = "thompson"
-    likelihood: Literal["auto", "bernoulli", "normal"] = "auto"
-    """`bernoulli` (Beta posterior) for rewards 0 and 1, `normal` (Normal-inverse-gamma) for real ones; `auto` takes
-    bernoulli where every recorded reward is 0 or 1, or the reward of a live suite is quality alone."""
-
-
-class FixedRouter(_Router):
-    policy: Literal["fixed"] = "fixed"
-    model: str
-    """The model that gets every task."""
-
-    def _default_label(self) -> str:
-        return f"fixed:{self.model}"
-
-
-class RandomRouter(_Router):
-    policy: Literal["random"] = "random"
-
-
-RouterSpec = (
-    EpsilonGreedyRouter | DecayingEpsilonGreedyRouter | Ucb1Router | ThompsonRouter | FixedRouter | RandomRouter
-)
-
-
-def _expand_router(value: Any) -> Any:
-    """`thompson` stands for {policy: thompson}, `fixed:MODEL` for {policy: fixed, model: MODEL}."""
-    if not isinstance(value, str):
-        return value
-    policy, _, model = value.partition(":")
-    return {"policy": policy, "model": model} if model else {"policy": policy}
-
-
-RouterEntry = Annotated[
-    Annotated[RouterSpec, Field(discriminator="policy")],
-    BeforeValidator(_expand_router, json_schema_input_type=str | RouterSpec),
-]
-
-
-class RecordedEnvironment(_Frozen):
+class RecordedEnvironment(Frozen):
     """Outcomes come from a table: one row is one model's answer to one task."""
 
     kind: Literal["recorded"]
@@ -138,7 +64,7 @@ class RecordedEnvironment(_Frozen):
     failure at the model's mean known cost. Under the last two a known outcome without a cost takes that mean too."""
 
 
-class LiveModel(_Frozen):
+class LiveModel(Frozen):
     """A model to ask, by the name that the catalogue knows it by, or by provider and address."""
 
     name: str = Field(min_length=1)
@@ -194,7 +120,7 @@ LiveModelEntry = Annotated[
 ]
 
 
-class Limit(_Frozen):
+class Limit(Frozen):
     """Most that may be spent; a key that is left out does not limit."""
 
     usd: Decimal | None = Field(None, ge=0, allow_inf_nan=False)
@@ -207,7 +133,7 @@ class Limit(_Frozen):
         return (self.usd, self.tokens, self.calls) != (None, None, None)
 
 
-class Budget(_Frozen):
+class Budget(Frozen):
     """Hard limits: the worst case of a call is reserved before it is sent, so that none is ever overdrawn."""
 
     run: Limit = Limit()
@@ -221,7 +147,7 @@ class Budget(_Frozen):
     """A run whose forecast can cost more than this begins only with `--yes`."""
 
 
-class AnswerCache(_Frozen):
+class AnswerCache(Frozen):
     """Answers kept on disk, shared by all runs under the same home."""
 
     max_mib: int = Field(1024, ge=1)
@@ -233,7 +159,7 @@ class AnswerCache(_Frozen):
     default, for it can only save calls by trusting that."""
 
 
-class SandboxLimits(_Frozen):
+class SandboxLimits(Frozen):
     """What a candidate solution may use while its hidden tests run."""
 
     wall_seconds: float = Field(10.0, gt=0, le=3600)
@@ -241,7 +167,7 @@ class SandboxLimits(_Frozen):
     processes: int = Field(16, ge=4)
 
 
-class LiveEnvironment(_Frozen):
+class LiveEnvironment(Frozen):
     """Outcomes are made now: models answer tasks, hidden tests judge the code."""
 
     kind: Literal["live"]
@@ -266,7 +192,7 @@ class LiveEnvironment(_Frozen):
         return _require_distinct(models, "models", [model.name for model in models])
 
 
-class Suite(_Frozen):
+class Suite(Frozen):
     """What to run: an environment, what counts as reward, and the routers to compare."""
 
     version: Literal[1] = 1
@@ -279,6 +205,10 @@ class Suite(_Frozen):
     """How many times each task comes up in a replication; answers are drawn again from the recorded samples."""
     round_size: int | None = Field(None, ge=1)
     """Tasks decided before their rewards are learnt; 1 for recorded suites and 4 for live ones."""
+    feedback_delay: int = Field(0, ge=0)
+    """Rounds for which rewards stay out before they are learnt."""
+    exploration_floor: float = Field(0.0, ge=0, le=1)
+    """Share of decisions of learning routers that go to a model drawn uniformly: keeps logs usable for `what-if`."""
     environment: RecordedEnvironment | LiveEnvironment = Field(discriminator="kind")
     reward: Reward = Reward()
     non_inferiority_margin: float = Field(0.02, ge=0, le=1)
@@ -287,13 +217,17 @@ class Suite(_Frozen):
 
     @field_validator("routers")
     @classmethod
-    def _labels_differ(cls, routers: list[RouterSpec]) -> list[RouterSpec]:
+    def _labels_differ(cls, routers: list[Router]) -> list[Router]:
         return _require_distinct(routers, "routers", [router.label for router in routers])
 
     @model_validator(mode="after")
-    def _latency_is_recorded(self) -> Suite:
-        if isinstance(self.environment, LiveEnvironment) and self.reward.per_second:
+    def _recordings_only(self) -> Suite:
+        if not isinstance(self.environment, LiveEnvironment):
+            return self
+        if self.reward.per_second:
             raise ValueError("latency in the reward is reproducible from recordings only: record first, then run that")
+        if any(isinstance(router, CascadeRouter) for router in self.routers):
+            raise ValueError("the verifier of a cascade is simulated on recordings only: record first, then run that")
         return self
 
     @property

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from krins.errors import SuiteError
-from krins.suite import LiveEnvironment, RecordedEnvironment, Suite, ThompsonRouter
+from krins.router_specs import ThompsonRouter
+from krins.suite import LiveEnvironment, RecordedEnvironment, Suite
 from krins.suite_file import load_suite, parse_suite
 
 ROOT = Path(__file__).parents[1]

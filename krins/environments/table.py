@@ -73,19 +73,25 @@ class OutcomeTable:
         Raises:
             TableError: the reward charges for something that the table does not know.
         """
-        total: FloatArray = reward.quality * self.quality
         for weight, values, what in (
             (reward.per_usd, self.cost_usd, "cost_usd"),
             (reward.per_second, self.latency_seconds, "latency_s"),
         ):
-            if weight:
-                if np.isnan(values[~np.isnan(self.quality)]).any():
-                    raise TableError(
-                        f"the suite's reward depends on {what}, which this table does not know for every outcome",
-                        "take that term out of the suite's `reward`, or use a table that knows it",
-                    )
-                total = total - weight * values
-        return total if reward.floor is None else np.maximum(total, reward.floor)
+            if weight and np.isnan(values[~np.isnan(self.quality)]).any():
+                raise TableError(
+                    f"the suite's reward depends on {what}, which this table does not know for every outcome",
+                    "take that term out of the suite's `reward`, or use a table that knows it",
+                )
+        return reward_values(reward, self.quality, self.cost_usd, self.latency_seconds)
+
+
+def reward_values(reward: Reward, quality: FloatArray, cost_usd: FloatArray, latency_seconds: FloatArray) -> FloatArray:
+    """Rewards of outcomes, all arguments of one shape; what the reward does not charge for may be unknown (NaN)."""
+    total: FloatArray = reward.quality * quality
+    for weight, values in ((reward.per_usd, cost_usd), (reward.per_second, latency_seconds)):
+        if weight:
+            total = total - weight * values
+    return total if reward.floor is None else np.maximum(total, reward.floor)
 
 
 def mean_over_samples(values: FloatArray) -> FloatArray:

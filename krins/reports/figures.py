@@ -1,4 +1,5 @@
-"""The figures of a run, as files: `learning_curves` and `cost_quality`, each as PNG and as a page for a browser.
+"""The figures of a run, as files: `learning_curves`, `cost_quality` and, for cascades, `break_even`, each as PNG and as
+a page for a browser.
 
 Left out: what they show (modules of the same names).
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from krins.errors import StorageFault, boundary
+from krins.reports.break_even import break_even_figure
 from krins.reports.cost_quality import cost_quality
 from krins.reports.learning_curves import learning_curves
 from krins.reports.picture import write
@@ -23,7 +25,10 @@ def draw(result: RunResult, folder: Path) -> list[Path]:
     with boundary(StorageFault, f"{folder}: cannot be made", "choose a folder that you can write to", catch=OSError):
         folder.mkdir(parents=True, exist_ok=True)
     paths = write(learning_curves(result), folder, "learning_curves", f"{result.run_id}: learning curves")
-    chart = cost_quality(result)
-    if chart is not None:
-        paths += write(chart, folder, "cost_quality", f"{result.run_id}: cost and quality")
+    for chart, name, heading in (
+        (cost_quality(result), "cost_quality", "cost and quality"),
+        (break_even_figure(result), "break_even", "what a verifier must be able to do"),
+    ):
+        if chart is not None:
+            paths += write(chart, folder, name, f"{result.run_id}: {heading}")
     return paths

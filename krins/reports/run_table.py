@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
+from krins.reports.break_even import break_even_rows, cascades, explain
 from krins.reports.columns import Column, Rows, definitions, tables
 from krins.reports.notation import (
     AMOUNT,
@@ -73,10 +74,22 @@ def render(result: RunResult, console: Console) -> None:
         console.print(table, crop=False)
         console.print()
     console.print(definitions(page.legend(), console))
+    _render_break_even(result, console)
     if result.notes:
         console.print()
     for note in result.notes:
         console.print(Text(f"note: {note}", overflow="fold"))
+
+
+def _render_break_even(result: RunResult, console: Console) -> None:
+    if not cascades(result):
+        return
+    rows, columns = break_even_rows(result)
+    console.print("\nHow specific a simulated verifier must be\n")
+    for table in tables(rows, [columns], console):
+        console.print(table, crop=False)
+        console.print()
+    console.print(definitions(explain(result), console))
 
 
 def _heading(result: RunResult) -> Text:

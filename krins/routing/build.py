@@ -11,22 +11,22 @@ from typing import Any
 
 from krins.errors import SuiteError
 from krins.interfaces import Policy
-from krins.routing.baselines import FixedArm, UniformRandom
-from krins.routing.epsilon_greedy import DecayingEpsilonGreedy, EpsilonGreedy
-from krins.routing.thompson import ThompsonBeta, ThompsonNormal
-from krins.routing.ucb import UCB1
-from krins.suite import (
+from krins.router_specs import (
     DecayingEpsilonGreedyRouter,
     EpsilonGreedyRouter,
     FixedRouter,
     RandomRouter,
-    RouterSpec,
+    Router,
     ThompsonRouter,
     Ucb1Router,
 )
+from krins.routing.baselines import FixedArm, UniformRandom
+from krins.routing.epsilon_greedy import DecayingEpsilonGreedy, EpsilonGreedy
+from krins.routing.thompson import ThompsonBeta, ThompsonNormal
+from krins.routing.ucb import UCB1
 
 
-def build_policy(spec: RouterSpec, arm_names: Sequence[str], is_binary: bool) -> Policy[Any]:
+def build_policy(spec: Router, arm_names: Sequence[str], is_binary: bool) -> Policy[Any]:
     """The policy that a router entry asks for. `is_binary`: every reward is known to be 0 or 1.
 
     Raises:
@@ -42,9 +42,11 @@ def build_policy(spec: RouterSpec, arm_names: Sequence[str], is_binary: bool) ->
         case ThompsonRouter():
             return _thompson(spec, is_binary)
         case FixedRouter():
-            return FixedArm(_arm(spec, arm_names))
+            return FixedArm(arm_number(spec, spec.model, arm_names))
         case RandomRouter():
             return UniformRandom()
+        case _:
+            raise AssertionError(f"{spec.policy} is not built here")
 
 
 def _thompson(spec: ThompsonRouter, is_binary: bool) -> ThompsonBeta | ThompsonNormal:
@@ -57,10 +59,14 @@ def _thompson(spec: ThompsonRouter, is_binary: bool) -> ThompsonBeta | ThompsonN
     return ThompsonBeta() if is_beta else ThompsonNormal()
 
 
-def _arm(spec: FixedRouter, arm_names: Sequence[str]) -> int:
-    if spec.model not in arm_names:
-        near = difflib.get_close_matches(spec.model, arm_names, n=3, cutoff=0.4) or list(arm_names)[:5]
+def arm_number(router: Router, model: str, arm_names: Sequence[str]) -> int:
+    """
+    Raises:
+        SuiteError: the router names a model that the environment does not have.
+    """
+    if model not in arm_names:
+        near = difflib.get_close_matches(model, arm_names, n=3, cutoff=0.4) or list(arm_names)[:5]
         raise SuiteError(
-            f"router {spec.label}: the environment has no model {spec.model!r}", f"did you mean {', '.join(near)}?"
+            f"router {router.label}: the environment has no model {model!r}", f"did you mean {', '.join(near)}?"
         )
-    return arm_names.index(spec.model)
+    return arm_names.index(model)

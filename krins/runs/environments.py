@@ -17,11 +17,12 @@ from krins.models.catalogue import check_prices, resolve_all
 from krins.models.providers import check_provider
 from krins.pipeline.tasks import load_tasks
 from krins.quality.sandbox import choose_sandbox
-from krins.routing.build import build_policy
+from krins.router_specs import RANGED, CascadeRouter, reward_range_text
+from krins.routing.build import arm_number, build_policy
 from krins.runs.plan import Plan
 from krins.runs.recorded_run import StreamPlayer
 from krins.runs.worker import LiveInputs
-from krins.suite import LiveEnvironment, RecordedEnvironment, Suite, Ucb1Router
+from krins.suite import LiveEnvironment, RecordedEnvironment, Suite
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,18 @@ def recorded_setting(suite: Suite, table: OutcomeTable) -> RecordedSetting:
 
 def _check_routers(suite: Suite, arm_names: list[str], is_binary: bool) -> None:
     for router in suite.routers:
-        build_policy(router, arm_names, is_binary)
+        if isinstance(router, CascadeRouter):
+            for model in router.models:
+                arm_number(router, model, arm_names)
+        else:
+            build_policy(router, arm_names, is_binary)
 
 
 def _check_reward_range(suite: Suite, low: float, high: float) -> None:
     for router in suite.routers:
-        if isinstance(router, Ucb1Router) and not router.reward_range[0] <= low <= high <= router.reward_range[1]:
+        if isinstance(router, RANGED) and not router.reward_range[0] <= low <= high <= router.reward_range[1]:
             raise SuiteError(
                 f"router {router.label}: rewards of this suite lie in [{low:g}, {high:g}], outside its reward_range "
-                f"{list(router.reward_range)}, in which UCB1's bound holds",
-                f"give the router `reward_range: [{np.floor(low * 10) / 10:g}, {np.ceil(high * 10) / 10:g}]`",
+                f"{list(router.reward_range)}, in which its bound holds",
+                f"give the router `reward_range: {reward_range_text(low, high)}`",
             )

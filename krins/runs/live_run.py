@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from krins.domain import Outcome
-from krins.environments.table import UNANSWERED
+from krins.environments.table import UNANSWERED, reward_values
 from krins.errors import BudgetExhausted, ModelFault
 from krins.interfaces import IntArray
 from krins.routing.play import Results
@@ -85,8 +85,10 @@ class _StreamPlayer:
         for reservation, some in zip(reserved, by_replication, strict=True):
             self._budget.settle(reservation, some)
         reward = self._plan.suite.reward
-        values = [[(reward_of(o, reward), o.quality, _known_cost(o)) for o in some] for some in by_replication]
-        return Results(*np.array(values).transpose(2, 1, 0))
+        values = [[_values(_charged(outcome, reward)) for outcome in some] for some in by_replication]
+        quality, cost_usd, latency_seconds, is_answered = np.array(values).transpose(2, 1, 0)
+        rewards = reward_values(reward, quality, cost_usd, latency_seconds)
+        return Results(np.where(is_answered, rewards, np.nan), quality, cost_usd)
 
     def _outcomes(self, cells: list[Cell]) -> list[Outcome]:
         found = asyncio.run_coroutine_threadsafe(self._source.outcomes(cells), self._loop).result()
@@ -94,22 +96,26 @@ class _StreamPlayer:
         return found
 
 
-def _known_cost(outcome: Outcome) -> float:
-    return np.nan if outcome.cost_usd is None else float(outcome.cost_usd)
+def _values(outcome: Outcome) -> tuple[float, float, float, float]:
+    """Quality, cost in US dollars, latency in seconds, and 1 where there was an answer to judge, else 0."""
+    cost_usd = np.nan if outcome.cost_usd is None else float(outcome.cost_usd)
+    latency_seconds = np.nan if outcome.latency_seconds is None else outcome.latency_seconds
+    return outcome.quality, cost_usd, latency_seconds, float(not _is_unanswered(outcome))
 
 
-def reward_of(outcome: Outcome, reward: Reward) -> float:
-    """The reward of one outcome; NaN, which is not learnt from, where there was no answer to judge.
+def _charged(outcome: Outcome, reward: Reward) -> Outcome:
+    """The outcome, whose cost is known if the reward depends on it.
 
     Raises:
-        ModelFault: the reward depends on the cost, and the server did not tell the usage.
+        ModelFault: it is not: the server did not tell the usage.
     """
-    if outcome.failure is not None and outcome.failure.kind in UNANSWERED:
-        return np.nan
-    if outcome.cost_usd is None and reward.per_usd:
+    if outcome.cost_usd is None and reward.per_usd and not _is_unanswered(outcome):
         raise ModelFault(
             f"the server of {outcome.arm} does not tell how many tokens an answer took, so its cost is unknown",
             "use a server that reports `usage`, or take per_usd out of the suite's reward",
         )
-    value = reward.quality * outcome.quality - reward.per_usd * float(outcome.cost_usd or 0)
-    return value if reward.floor is None else max(value, reward.floor)
+    return outcome
+
+
+def _is_unanswered(outcome: Outcome) -> bool:
+    return outcome.failure is not None and outcome.failure.kind in UNANSWERED

@@ -15,8 +15,10 @@ from functools import cached_property
 import numpy as np
 
 from krins.interfaces import IntArray
-from krins.suite import FixedRouter, RecordedEnvironment, RouterSpec, Suite
+from krins.router_specs import NAMING, Router
+from krins.suite import RecordedEnvironment, Suite
 
+_SHARED_OPTIONS = {"prior", "discount", "window", "restart", "restart_exploration", "exploration_floor"}
 BLOCK_SIZE = 128
 """Replications in a block. Changing it changes every result, so it is no setting."""
 
@@ -40,7 +42,7 @@ class Schedule:
     """Shape (n_steps, n_replications): which answer is drawn. Recorded: modulo the cell's samples; live: its number."""
     arms: IntArray
     """Shape (n_replications, n_arms): the order in which each replication's policy sees the arms; shuffled, so that
-    a policy's ties to the lowest index favour no model (as they stand for a router that is fixed to one)."""
+    a policy's ties to the lowest index favour no model (as they stand for a router that names models)."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ class Plan:
         else:
             first = (stream.block * BLOCK_SIZE + np.arange(n)) * self.suite.passes
             draws = first + np.repeat(np.arange(self.suite.passes), self.n_tasks)[:, None]
-        is_fixed = isinstance(self.suite.routers[stream.router], FixedRouter)
-        return Schedule(np.ascontiguousarray(tasks), draws, arms if is_fixed else shuffled)
+        knows_names = isinstance(self.suite.routers[stream.router], NAMING)
+        return Schedule(np.ascontiguousarray(tasks), draws, arms if knows_names else shuffled)
 
     def samples(self, draws: IntArray, counts: IntArray) -> IntArray:
         """Which sample of its cell each decision takes, from its draw and the number of samples of that cell."""
@@ -92,9 +94,15 @@ class Plan:
         return _generator(self.suite.seed, _identity(self.suite.routers[stream.router]), stream.block)
 
 
-def _identity(router: RouterSpec) -> str:
-    """What decides a router's behaviour; its label does not."""
-    return router.model_dump_json(exclude={"name"})
+def _identity(router: Router) -> str:
+    """What decides a router's behaviour; its label does not. Options that many routers share and that are left at
+    their defaults are left out, so that a new one changes no result of suites that do not use it."""
+    unused = {
+        key
+        for key in _SHARED_OPTIONS & type(router).model_fields.keys()
+        if getattr(router, key) == type(router).model_fields[key].default
+    }
+    return router.model_dump_json(exclude={"name", *unused})
 
 
 def _generator(seed: int, what: str, block: int) -> np.random.Generator:

@@ -17,11 +17,11 @@ from krins.models.forecast import ArmForecast, Estimate, Forecast, call_amount, 
 from krins.models.ledger import NOTHING
 from krins.models.worst_case import most_input_tokens
 from krins.pipeline.coordinator import request_for
+from krins.router_specs import FixedRouter
 from krins.runs.execution import Execution
 from krins.runs.plan import Plan
 from krins.runs.spending import decision_at_worst
 from krins.runs.worker import LiveInputs
-from krins.suite import FixedRouter
 
 _BYTES_A_TOKEN = 4
 _SHARE_OF_OUTPUT = 2

@@ -13,6 +13,8 @@ import numpy as np
 
 from krins.environments.table import OutcomeTable
 from krins.interfaces import FloatArray
+from krins.router_specs import CascadeRouter
+from krins.runs.drawn import play_cascade
 from krins.runs.plan import Plan, Stream
 from krins.runs.progress import Progress
 from krins.runs.records import Decided
@@ -40,6 +42,9 @@ class StreamPlayer:
         return bool(np.isin(known, (0.0, 1.0)).all())
 
     def play(self, stream: Stream) -> Trajectory:
+        router = self.plan.suite.routers[stream.router]
+        if isinstance(router, CascadeRouter):
+            return play_cascade(self.plan, self.table, router, stream)
         source = recorded_results(self.table, self.rewards)
         return play_stream(self.plan, stream, self._arm_names, self.is_binary, source)
 

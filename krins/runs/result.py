@@ -54,6 +54,21 @@ class Curve(_Frozen):
     """Mean quality of the decisions so far."""
 
 
+class BreakEven(_Frozen):
+    """How good a SIMULATED verifier must be for a cascade to pay: for each sensitivity the least specificity (None: no
+    specificity is enough)."""
+
+    sensitivity: list[float]
+    better_reward: list[float | None]
+    """For more reward than the best fixed model has, on these tasks."""
+    surely_better_reward: list[float | None]
+    """The same, shown by the 95% interval over tasks."""
+    saving: list[float | None]
+    """For a lower cost than the best single model's at a quality that is lower by at most the suite's margin."""
+    sure_saving: list[float | None]
+    """The same, shown by the 95% intervals over tasks."""
+
+
 class RouterResult(_Frozen):
     """One row of the table."""
 
@@ -84,6 +99,8 @@ class RouterResult(_Frozen):
     regret_vs_oracle: Figure | None
     errors: ErrorCounts
     curve: Curve
+    break_even: BreakEven | None = None
+    """Of a cascade."""
 
 
 class Baseline(_Frozen):
@@ -143,7 +160,7 @@ class RunResult(_Frozen):
         """The table as a data frame: a row a router, columns `quality.mean`, `quality.low` and so on."""
         import pandas as pd
 
-        rows = [router.model_dump(exclude={"curve", "params"}) for router in self.routers]
+        rows = [router.model_dump(exclude={"curve", "params", "break_even"}) for router in self.routers]
         return pd.json_normalize(rows).set_index("router")
 
     @property

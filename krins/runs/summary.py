@@ -13,9 +13,12 @@ import numpy as np
 from krins.domain import FailureKind
 from krins.environments.table import FAILURES, OutcomeTable
 from krins.interfaces import FloatArray, IntArray
+from krins.router_specs import CascadeRouter, Router
 from krins.runs.baselines import AMOUNT, ANYTHING, SHARE, Cells, Range, interval_figure, is_complete
+from krins.runs.break_even import break_even
+from krins.runs.drawn import cascade_of
 from krins.runs.plan import Plan
-from krins.runs.result import Curve, ErrorCounts, Figure, RouterResult
+from krins.runs.result import BreakEven, Curve, ErrorCounts, Figure, RouterResult
 from krins.runs.streams import Trajectory
 from krins.runs.tally import Measure, Tally
 from krins.statistics.clustered import cluster_codes, spread
@@ -38,11 +41,20 @@ def summarise(
     plan: Plan, table: OutcomeTable, cells: Cells | None, trajectories: Iterable[Trajectory]
 ) -> list[RouterResult]:
     """One row for each router of the suite, in its order."""
-    tallies = [Tally(plan, table, cells) for _ in plan.suite.routers]
+    tallies = [Tally(plan, table, cells, _expected_reward(router, table, cells)) for router in plan.suite.routers]
     for trajectory in sorted(trajectories, key=lambda t: t.stream.block):
         tallies[trajectory.stream.router].add(trajectory)
     clusters = cluster_codes([task.repository for task in table.tasks])
     return [_Row(plan, cells, clusters, router, tally).result() for router, tally in enumerate(tallies)]
+
+
+def _expected_reward(router: Router, table: OutcomeTable, cells: Cells | None) -> FloatArray | None:
+    """Shape (n_tasks,); of a cascade."""
+    if not isinstance(router, CascadeRouter) or cells is None:
+        return None
+    verifier = router.verifier
+    rates = np.array(verifier.sensitivity), np.array(verifier.specificity)
+    return cascade_of(router, table).expect(cells.reward_weights, *rates, verifier.usd_per_check).reward
 
 
 class _Row:
@@ -76,7 +88,14 @@ class _Row:
             regret_vs_oracle=self._total(tally["gap_oracle"]) if self._cells else None,
             errors=ErrorCounts(**{kind.value: counts[kind] for kind in FailureKind}),
             curve=self._curve(),
+            break_even=self._break_even(),
         )
+
+    def _break_even(self) -> BreakEven | None:
+        if not isinstance(self._spec, CascadeRouter) or self._cells is None:
+            return None
+        cascade = cascade_of(self._spec, self._cells.table)
+        return break_even(self._spec, cascade, self._cells, self._suite.non_inferiority_margin)
 
     def _figure(
         self, per_task: FloatArray, replications: Sequence[float] | FloatArray, within: Range = ANYTHING

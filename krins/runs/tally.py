@@ -13,6 +13,7 @@ import numpy as np
 from krins.environments.table import FAILURES, OutcomeTable, is_unanswered
 from krins.interfaces import FloatArray, IntArray
 from krins.runs.baselines import Cells
+from krins.runs.drawn import drawn
 from krins.runs.plan import Plan
 from krins.runs.streams import Trajectory
 
@@ -55,8 +56,11 @@ class Measure:
 class Tally:
     """All measures of one router."""
 
-    def __init__(self, plan: Plan, table: OutcomeTable, cells: Cells | None) -> None:
-        self._plan, self._table, self._cells = plan, table, cells
+    def __init__(
+        self, plan: Plan, table: OutcomeTable, cells: Cells | None, expected_reward: FloatArray | None = None
+    ) -> None:
+        """`expected_reward`, shape (n_tasks,): of a router that is no choice of one model a task."""
+        self._plan, self._table, self._cells, self._expected_reward = plan, table, cells, expected_reward
         self.errors = np.zeros(len(FAILURES), np.int64)
         """Decisions by failure, indexed as `FAILURES`."""
         points = np.linspace(1, plan.n_steps, min(_CURVE_POINTS, plan.n_steps))
@@ -70,18 +74,18 @@ class Tally:
     def add(self, trajectory: Trajectory) -> None:
         schedule = self._plan.schedule(trajectory.stream)
         tasks, arms = schedule.tasks, trajectory.arms
-        cell = tasks, arms, self._plan.samples(schedule.draws, self._table.counts[tasks, arms])
-        failure = self._table.failure[cell]
-        self.errors += np.bincount(failure.ravel(), minlength=len(FAILURES))
+        outcome = drawn(self._plan, self._table, trajectory)
+        self.errors += np.bincount(outcome.failure.ravel(), minlength=len(FAILURES))
         values = {
-            "quality": self._table.quality[cell],
-            "answered": (~is_unanswered(failure)).astype(np.float64),
-            "cost": self._table.cost_usd[cell],
-            "tokens": self._table.tokens[cell],
+            "quality": outcome.quality,
+            "answered": (~is_unanswered(outcome.failure)).astype(np.float64),
+            "cost": outcome.cost_usd,
+            "tokens": outcome.tokens,
         }
         if self._cells is not None:
-            reward = self._cells.reward
-            values["gap_fixed"] = reward[tasks, self._cells.best_fixed] - reward[tasks, arms]
-            values["gap_oracle"] = reward.max(axis=1)[tasks] - reward[tasks, arms]
+            reward, expected = self._cells.reward, self._expected_reward
+            reached = reward[tasks, arms] if expected is None else expected[tasks]
+            values["gap_fixed"] = reward[tasks, self._cells.best_fixed] - reached
+            values["gap_oracle"] = reward.max(axis=1)[tasks] - reached
         for name, value in values.items():
             self._measures[name].add(tasks, value, self.curve_steps)

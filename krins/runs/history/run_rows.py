@@ -142,7 +142,7 @@ def _run_columns(row: RunRow) -> dict[str, Any]:
 def result_columns(router: RouterResult) -> dict[str, Any]:
     """A router's row, figures laid flat: `quality_mean`, `quality_low` and so on."""
     columns: dict[str, Any] = {"params": json.dumps(router.params, sort_keys=True, default=str)}
-    for name, value in router.model_dump(exclude={"params", "curve"}).items():
+    for name, value in router.model_dump(exclude={"params", "curve", "break_even"}).items():
         if isinstance(value, dict):
             columns |= {f"{name}_{part}": number for part, number in value.items()}
         elif value is not None:

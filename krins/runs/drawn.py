@@ -1,0 +1,56 @@
+"""What decisions drew from the table: the one place that knows how a router's choices become outcomes.
+
+A router that chooses one model a task drew that model's outcome; a cascade drew all those that it asked, and its cost
+is theirs together. Left out: adding up (`krins.runs.tally`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from krins.environments.cascade import Cascade
+from krins.environments.table import OutcomeTable
+from krins.interfaces import FloatArray
+from krins.router_specs import CascadeRouter
+from krins.routing.build import arm_number
+from krins.runs.plan import Plan, Stream
+from krins.runs.streams import Trajectory
+
+
+class Drawn(NamedTuple):
+    """All shapes are (n_steps, n_replications)."""
+
+    quality: FloatArray
+    cost_usd: FloatArray
+    tokens: FloatArray
+    failure: NDArray[np.int8]
+    """Index into `FAILURES`."""
+
+
+def cascade_of(router: CascadeRouter, table: OutcomeTable) -> Cascade:
+    """
+    Raises:
+        SuiteError: the router names a model that the table does not have.
+    """
+    names = [arm.name for arm in table.arms]
+    return Cascade(table, [arm_number(router, model, names) for model in router.models])
+
+
+def play_cascade(plan: Plan, table: OutcomeTable, router: CascadeRouter, stream: Stream) -> Trajectory:
+    """A cascade learns nothing: its decisions follow from the schedule. The arms are those whose answer was taken."""
+    schedule = plan.schedule(stream)
+    outcome = cascade_of(router, table).simulate(router.verifier, schedule.tasks, schedule.draws)
+    return Trajectory(stream, outcome.arms.astype(np.int16), None)
+
+
+def drawn(plan: Plan, table: OutcomeTable, trajectory: Trajectory) -> Drawn:
+    schedule, router = plan.schedule(trajectory.stream), plan.suite.routers[trajectory.stream.router]
+    tasks, arms = schedule.tasks, trajectory.arms
+    if isinstance(router, CascadeRouter):
+        outcome = cascade_of(router, table).simulate(router.verifier, tasks, schedule.draws)
+        return Drawn(outcome.quality, outcome.cost_usd, outcome.tokens, outcome.failure)
+    cell = tasks, arms, plan.samples(schedule.draws, table.counts[tasks, arms])
+    return Drawn(table.quality[cell], table.cost_usd[cell], table.tokens[cell], table.failure[cell])
