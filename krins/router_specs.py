@@ -42,7 +42,9 @@ class Prior(Frozen):
     weight: float = Field(gt=0, allow_inf_nan=False)
     """How many rewards a score is worth."""
     scores: dict[str, float] = Field(min_length=1)
-    """Model to score in [0, 1]; models that are left out start cold."""
+    """Model to expected quality in [0, 1]; models that are left out start cold."""
+    usd_per_task: dict[str, float] = Field(default_factory=dict)
+    """Model to expected cost; needed of each model with a score where the suite's reward charges for cost."""
 
     @field_validator("scores")
     @classmethod
@@ -73,17 +75,14 @@ class _Forgetting(_Adaptive):
     window: int | None = Field(None, ge=1)
     """Only so many of the latest rewards count."""
     restart: float | None = Field(None, gt=0, lt=1)
-    """Begin anew where a model's rewards have changed; the probability that nothing had changed is at most this."""
-    restart_exploration: float = Field(0.0, ge=0, lt=1)
-    """With `restart`: share of decisions drawn uniformly, to notice that a model has become better."""
+    """Begin anew where a model's rewards have changed; at most this is the chance of ever doing so without a change.
+    Goes with an exploration floor, if models that are hardly chosen can become better."""
 
     @model_validator(mode="after")
     def _one_way_to_forget(self) -> _Forgetting:
         given = [key for key in ("discount", "window", "restart") if getattr(self, key) is not None]
         if len(given) > 1:
             raise ValueError(f"a router forgets in one way, not by {' and '.join(given)}")
-        if self.restart_exploration and self.restart is None:
-            raise ValueError("restart_exploration goes with `restart`")
         return self
 
 
@@ -110,6 +109,12 @@ class Ucb1Router(_Ranged):
 
 class UcbTunedRouter(_Ranged):
     policy: Literal["ucb-tuned"] = "ucb-tuned"
+
+    @model_validator(mode="after")
+    def _starts_cold(self) -> UcbTunedRouter:
+        if self.prior is not None:
+            raise ValueError("ucb-tuned learns how rewards vary, which a score does not tell: it starts cold")
+        return self
 
 
 class KlUcbRouter(_Ranged):
@@ -235,6 +240,8 @@ RANGED = (Ucb1Router, UcbTunedRouter, KlUcbRouter, ImedRouter, Exp3Router)
 """Routers whose theory needs to know the range of rewards."""
 CONTEXTUAL = (LinUcbRouter, LinTsRouter)
 """Routers that look at features of the task."""
+CHARGED = (BudgetedRouter, QualityFloorRouter)
+"""Routers that learn what answers cost, whatever the reward."""
 NAMING = (FixedRouter, QualityFloorRouter, CascadeRouter)
 """Routers that know models by name, and so must see them in the environment's order."""
 

@@ -47,6 +47,23 @@ class Reward(Frozen):
         return (self.quality, self.per_usd, self.per_second, self.floor) == (1.0, 0.0, 0.0, None)
 
 
+class Features(Frozen):
+    """What contextual routers may look at of a task: what is known before anybody has answered it."""
+
+    fields: list[str] = Field(default_factory=lambda: ["category"])
+    """Of category, language, repository and, if it is known when a task comes in, difficulty."""
+    difficulty_known_at_routing: bool = False
+    """States that difficulties were judged without the solution and before any answer; otherwise they are refused."""
+    length: bool = False
+    """Of the prompt."""
+    words: int = Field(0, ge=0)
+    """Columns that single words and pairs of them are hashed into."""
+    characters: int = Field(0, ge=0)
+    """Columns that sequences of three to five characters are hashed into."""
+    embedding: int = Field(0, ge=0)
+    """Columns of a sentence embedding (up to 256); needs the extra `krins[embedding]`."""
+
+
 class RecordedEnvironment(Frozen):
     """Outcomes come from a table: one row is one model's answer to one task."""
 
@@ -211,6 +228,8 @@ class Suite(Frozen):
     """Share of decisions of learning routers that go to a model drawn uniformly: keeps logs usable for `what-if`."""
     environment: RecordedEnvironment | LiveEnvironment = Field(discriminator="kind")
     reward: Reward = Reward()
+    features: Features | None = None
+    """For contextual routers (linucb, lints)."""
     non_inferiority_margin: float = Field(0.02, ge=0, le=1)
     """A lower cost is called a saving only where quality is at most this much below the best single model's."""
     routers: list[RouterEntry] = Field(min_length=1)

@@ -11,11 +11,11 @@ from krins.cli.cache import cache
 from krins.cli.common import main
 from krins.cli.fake_provider import fake_provider
 from krins.cli.history import history
-from krins.cli.looking import describe, doctor, schema, show
+from krins.cli.looking import describe, doctor, schema, show, what_if
 from krins.cli.models import models
 from krins.cli.running import record, run
 
-for _command in (run, record, show, describe, history, models, cache, fake_provider, schema, doctor):
+for _command in (run, record, show, what_if, describe, history, models, cache, fake_provider, schema, doctor):
     main.add_command(_command)
 
 __all__ = ["main"]

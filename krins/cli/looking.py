@@ -1,4 +1,4 @@
-"""Commands that only look: `show`, `describe`, `schema`, `doctor`."""
+"""Commands that only look: `show`, `what-if`, `describe`, `schema`, `doctor`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from krins.cli.common import PATH, console, home_option, json_option, show_result
+from krins.cli.common import PATH, console, home_option, json_option, show_result, write_file
 
 
 @click.command()
@@ -20,6 +20,27 @@ def show(name: str, json_path: Path | None, home: Path) -> None:
 
     store = Store(home)
     show_result(finished_result(store, store.find(name)), json_path)
+
+
+@click.command(name="what-if")
+@click.argument("name", metavar="RUN", default="latest")
+@click.option("--router", required=True, metavar="ROUTER", help="As in a suite: thompson, fixed:MODEL, {policy: ...}.")
+@click.option("--logged", metavar="LABEL", help="Whose decisions to read, where the run has several routers.")
+@click.option("--replication", type=click.IntRange(min=0), default=0, show_default=True)
+@json_option
+@home_option
+def what_if(name: str, router: str, logged: str | None, replication: int, json_path: Path | None, home: Path) -> None:
+    """Estimate what ROUTER would have scored and cost on the traffic that another one served in RUN."""
+    import json
+
+    from krins.reports.what_if import render_what_if
+    from krins.studies.what_if import as_json, parse_router
+    from krins.studies.what_if import what_if as ask
+
+    found = ask(home, name, parse_router(router), logged, replication)
+    if json_path is not None:
+        write_file(json_path.resolve(), json.dumps(as_json(found), indent=2) + "\n")
+    render_what_if(found, console())
 
 
 @click.command()

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from krins.environments.table import OutcomeTable, reward_values
+from krins.environments.table import OutcomeTable
 from krins.interfaces import BoolArray, FloatArray, IntArray
 from krins.router_specs import SimulatedVerifier
+from krins.routing.reward import reward_values
 from krins.suite import Reward
 
 _MAX_SAMPLES = 5040

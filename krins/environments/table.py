@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from krins.domain import Arm, FailureKind, Outcome, Task
 from krins.errors import TableError
 from krins.interfaces import BoolArray, FloatArray, IntArray
+from krins.routing.reward import reward_values
 from krins.suite import Reward
 
 FAILURES: tuple[FailureKind | None, ...] = (None, *FailureKind)
@@ -83,15 +84,6 @@ class OutcomeTable:
                     "take that term out of the suite's `reward`, or use a table that knows it",
                 )
         return reward_values(reward, self.quality, self.cost_usd, self.latency_seconds)
-
-
-def reward_values(reward: Reward, quality: FloatArray, cost_usd: FloatArray, latency_seconds: FloatArray) -> FloatArray:
-    """Rewards of outcomes, all arguments of one shape; what the reward does not charge for may be unknown (NaN)."""
-    total: FloatArray = reward.quality * quality
-    for weight, values in ((reward.per_usd, cost_usd), (reward.per_second, latency_seconds)):
-        if weight:
-            total = total - weight * values
-    return total if reward.floor is None else np.maximum(total, reward.floor)
 
 
 def mean_over_samples(values: FloatArray) -> FloatArray:

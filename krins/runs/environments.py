@@ -17,8 +17,9 @@ from krins.models.catalogue import check_prices, resolve_all
 from krins.models.providers import check_provider
 from krins.pipeline.tasks import load_tasks
 from krins.quality.sandbox import choose_sandbox
-from krins.router_specs import RANGED, CascadeRouter, reward_range_text
-from krins.routing.build import arm_number, build_policy
+from krins.router_specs import CHARGED, RANGED, reward_range_text
+from krins.routing.build import Ground, check_router
+from krins.runs.ground import live_ground
 from krins.runs.plan import Plan
 from krins.runs.recorded_run import StreamPlayer
 from krins.runs.worker import LiveInputs
@@ -58,7 +59,7 @@ def prepare(suite: Suite, allow_unsafe: bool) -> RecordedSetting | LiveSetting:
         return recorded_setting(suite, read_table(environment))
     inputs, warnings = live_inputs(environment, allow_unsafe)
     plan = Plan(suite, len(inputs.tasks), len(inputs.arms))
-    _check_routers(suite, [arm.name for arm in inputs.arms], suite.reward.is_quality_alone)
+    _check_routers(suite, live_ground(suite, inputs.tasks, inputs.arms))
     return LiveSetting(plan, inputs, warnings)
 
 
@@ -79,18 +80,24 @@ def live_inputs(environment: LiveEnvironment, allow_unsafe: bool) -> tuple[LiveI
 
 def recorded_setting(suite: Suite, table: OutcomeTable) -> RecordedSetting:
     player = StreamPlayer(Plan(suite, len(table.tasks), len(table.arms)), table)
-    _check_routers(suite, [arm.name for arm in table.arms], player.is_binary)
+    _check_routers(suite, player.ground)
+    _check_costs(suite, table)
     _check_reward_range(suite, float(np.nanmin(player.rewards)), float(np.nanmax(player.rewards)))
     return RecordedSetting(player)
 
 
-def _check_routers(suite: Suite, arm_names: list[str], is_binary: bool) -> None:
+def _check_routers(suite: Suite, ground: Ground) -> None:
     for router in suite.routers:
-        if isinstance(router, CascadeRouter):
-            for model in router.models:
-                arm_number(router, model, arm_names)
-        else:
-            build_policy(router, arm_names, is_binary)
+        check_router(ground, router)
+
+
+def _check_costs(suite: Suite, table: OutcomeTable) -> None:
+    charged = [router.label for router in suite.routers if isinstance(router, CHARGED)]
+    if charged and np.isnan(table.cost_usd[~np.isnan(table.quality)]).any():
+        raise SuiteError(
+            f"router {charged[0]} learns what answers cost, which this table does not know for every outcome",
+            "use a table that knows costs, or `missing: fail`, which fills in a model's mean",
+        )
 
 
 def _check_reward_range(suite: Suite, low: float, high: float) -> None:

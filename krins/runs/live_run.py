@@ -13,17 +13,21 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from krins.domain import Outcome
-from krins.environments.table import UNANSWERED, reward_values
+from krins.environments.table import UNANSWERED
 from krins.errors import BudgetExhausted, ModelFault
 from krins.interfaces import IntArray
+from krins.router_specs import CHARGED
+from krins.routing.build import Ground
 from krins.routing.play import Results
+from krins.routing.reward import reward_values
+from krins.runs.ground import live_ground
 from krins.runs.live import OutcomeSource
 from krins.runs.plan import Plan, Stream
 from krins.runs.progress import Progress
 from krins.runs.records import Cell
 from krins.runs.router_budget import AtWorst, RouterBudget
 from krins.runs.streams import Trajectory, play_stream
-from krins.suite import Limit, LiveEnvironment, Reward
+from krins.suite import Limit, LiveEnvironment
 
 
 async def play_live(plan: Plan, source: OutcomeSource, at_worst: AtWorst, progress: Progress) -> list[Trajectory]:
@@ -36,7 +40,8 @@ async def play_live(plan: Plan, source: OutcomeSource, at_worst: AtWorst, progre
             are journalled.
     """
     loop = asyncio.get_running_loop()
-    players = [_StreamPlayer(plan, stream, source, at_worst, progress, loop) for stream in plan.streams]
+    ground = live_ground(plan.suite, source.environment.tasks, source.environment.arms)
+    players = [_StreamPlayer(plan, stream, ground, source, at_worst, progress, loop) for stream in plan.streams]
     progress.begin("decisions", plan.n_decisions)
     threads = ThreadPoolExecutor(len(players), "stream")
     try:
@@ -56,6 +61,7 @@ class _StreamPlayer:
         self,
         plan: Plan,
         stream: Stream,
+        ground: Ground,
         source: OutcomeSource,
         at_worst: AtWorst,
         progress: Progress,
@@ -65,13 +71,12 @@ class _StreamPlayer:
         limit = environment.budget.router if isinstance(environment, LiveEnvironment) else Limit()
         self._plan, self._stream, self._source, self._progress, self._loop = plan, stream, source, progress, loop
         self._budget = RouterBudget(limit, plan.suite.routers[stream.router].label, at_worst)
+        self._ground = ground
         self._task_ids = [task.task_id for task in source.environment.tasks]
         self._arm_names = [arm.name for arm in source.environment.arms]
 
     def play(self) -> Trajectory:
-        # Live answers are judged pass or fail, so the reward is 0 or 1 where it is quality alone.
-        is_binary = self._plan.suite.reward.is_quality_alone
-        return play_stream(self._plan, self._stream, self._arm_names, is_binary, self._results)
+        return play_stream(self._plan, self._stream, self._ground, self._results)
 
     def _results(self, task_index: IntArray, arm_index: IntArray, draws: IntArray) -> Results:
         rounds = [
@@ -85,10 +90,25 @@ class _StreamPlayer:
         for reservation, some in zip(reserved, by_replication, strict=True):
             self._budget.settle(reservation, some)
         reward = self._plan.suite.reward
-        values = [[_values(_charged(outcome, reward)) for outcome in some] for some in by_replication]
+        for outcome in outcomes:
+            self._check_cost(outcome)
+        values = [[_values(outcome) for outcome in some] for some in by_replication]
         quality, cost_usd, latency_seconds, is_answered = np.array(values).transpose(2, 1, 0)
         rewards = reward_values(reward, quality, cost_usd, latency_seconds)
         return Results(np.where(is_answered, rewards, np.nan), quality, cost_usd)
+
+    def _check_cost(self, outcome: Outcome) -> None:
+        """
+        Raises:
+            ModelFault: the server did not tell the usage, and the router learns from the cost.
+        """
+        router = self._plan.suite.routers[self._stream.router]
+        needs_cost = self._plan.suite.reward.per_usd or isinstance(router, CHARGED)
+        if needs_cost and outcome.cost_usd is None and not _is_unanswered(outcome):
+            raise ModelFault(
+                f"the server of {outcome.arm} does not tell how many tokens an answer took, so its cost is unknown",
+                "use a server that reports `usage`, or a reward and routers that do not look at the cost",
+            )
 
     def _outcomes(self, cells: list[Cell]) -> list[Outcome]:
         found = asyncio.run_coroutine_threadsafe(self._source.outcomes(cells), self._loop).result()
@@ -101,20 +121,6 @@ def _values(outcome: Outcome) -> tuple[float, float, float, float]:
     cost_usd = np.nan if outcome.cost_usd is None else float(outcome.cost_usd)
     latency_seconds = np.nan if outcome.latency_seconds is None else outcome.latency_seconds
     return outcome.quality, cost_usd, latency_seconds, float(not _is_unanswered(outcome))
-
-
-def _charged(outcome: Outcome, reward: Reward) -> Outcome:
-    """The outcome, whose cost is known if the reward depends on it.
-
-    Raises:
-        ModelFault: it is not: the server did not tell the usage.
-    """
-    if outcome.cost_usd is None and reward.per_usd and not _is_unanswered(outcome):
-        raise ModelFault(
-            f"the server of {outcome.arm} does not tell how many tokens an answer took, so its cost is unknown",
-            "use a server that reports `usage`, or take per_usd out of the suite's reward",
-        )
-    return outcome
 
 
 def _is_unanswered(outcome: Outcome) -> bool:

@@ -152,7 +152,8 @@ def recorded_table(log: RunLog) -> OutcomeTable:
         file.write(base64.b64decode(log.started.table_parquet or ""))
         file.flush()
         table = read_table(RecordedEnvironment(kind="recorded", table=Path(file.name)))
-    return replace(table, imputation=log.started.imputation)
+    tasks = log.started.tasks or table.tasks  # the same ones, with their prompts
+    return replace(table, tasks=tasks, imputation=log.started.imputation)
 
 
 def live_table(log: RunLog, outcomes: Iterable[Outcome]) -> OutcomeTable:

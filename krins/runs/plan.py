@@ -18,7 +18,7 @@ from krins.interfaces import IntArray
 from krins.router_specs import NAMING, Router
 from krins.suite import RecordedEnvironment, Suite
 
-_SHARED_OPTIONS = {"prior", "discount", "window", "restart", "restart_exploration", "exploration_floor"}
+_SHARED_OPTIONS = {"prior", "discount", "window", "restart", "exploration_floor"}
 BLOCK_SIZE = 128
 """Replications in a block. Changing it changes every result, so it is no setting."""
 

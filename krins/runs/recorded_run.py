@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
-import numpy as np
-
 from krins.environments.table import OutcomeTable
 from krins.interfaces import FloatArray
 from krins.router_specs import CascadeRouter
+from krins.routing.build import Ground
 from krins.runs.drawn import play_cascade
+from krins.runs.ground import recorded_ground
 from krins.runs.plan import Plan, Stream
 from krins.runs.progress import Progress
 from krins.runs.records import Decided
@@ -29,7 +29,6 @@ class StreamPlayer:
 
     def __init__(self, plan: Plan, table: OutcomeTable) -> None:
         self.plan, self.table = plan, table
-        self._arm_names = [arm.name for arm in table.arms]
 
     @cached_property
     def rewards(self) -> FloatArray:
@@ -37,16 +36,15 @@ class StreamPlayer:
         return self.table.rewards(self.plan.suite.reward)
 
     @cached_property
-    def is_binary(self) -> bool:
-        known = self.rewards[~np.isnan(self.rewards)]
-        return bool(np.isin(known, (0.0, 1.0)).all())
+    def ground(self) -> Ground:
+        return recorded_ground(self.plan.suite, self.table, self.rewards)
 
     def play(self, stream: Stream) -> Trajectory:
         router = self.plan.suite.routers[stream.router]
         if isinstance(router, CascadeRouter):
             return play_cascade(self.plan, self.table, router, stream)
         source = recorded_results(self.table, self.rewards)
-        return play_stream(self.plan, stream, self._arm_names, self.is_binary, source)
+        return play_stream(self.plan, stream, self.ground, source)
 
 
 def play_here(player: StreamPlayer, streams: Iterable[Stream]) -> Iterator[Trajectory]:

@@ -61,7 +61,7 @@ class Started(_Record):
     imputation: Imputation = Imputation()
     """What was filled in or dropped when that table was read."""
     tasks: list[Task] = []
-    """The tasks of a live suite."""
+    """The tasks of a live suite, and of a recorded one that makes features of them."""
     tasks_sha256: str | None = None
     """Of a live suite's tasks with their hidden tests."""
 

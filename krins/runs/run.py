@@ -143,7 +143,12 @@ def _started(run_id: str, suite: Suite, path: Path, setting: RecordedSetting | L
     table = setting.table
     content = base64.b64encode(encode_outcomes(table, is_live=False)).decode()
     return started.model_copy(
-        update={"table_sha256": table.sha256, "table_parquet": content, "imputation": table.imputation}
+        update={
+            "table_sha256": table.sha256,
+            "table_parquet": content,
+            "imputation": table.imputation,
+            "tasks": list(table.tasks) if suite.features else [],
+        }
     )
 
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from krins.environments.table import OutcomeTable
 from krins.interfaces import FloatArray, IntArray
-from krins.routing.build import build_policy
+from krins.router_specs import CONTEXTUAL, Router
+from krins.routing.build import Ground
 from krins.routing.play import Results, play
-from krins.runs.plan import Plan, Stream
+from krins.runs.plan import Plan, Schedule, Stream
 
 ResultSource = Callable[[IntArray, IntArray, IntArray], Results]
 """(tasks, arms, draws), each of shape (n_steps, n_replications), to what came of them."""
@@ -34,9 +35,10 @@ class Trajectory:
     """Shape (n_steps, n_replications): with which it was chosen; None where that takes quadrature."""
 
 
-def play_stream(plan: Plan, stream: Stream, arm_names: list[str], is_binary: bool, results: ResultSource) -> Trajectory:
-    """Run a stream to its end. `is_binary` says that every reward is 0 or 1."""
-    schedule = plan.schedule(stream)
+def play_stream(plan: Plan, stream: Stream, ground: Ground, results: ResultSource) -> Trajectory:
+    """Run a stream to its end."""
+    schedule, router = plan.schedule(stream), plan.suite.routers[stream.router]
+    policy = ground.policy(router)
     replications = np.arange(stream.n_replications)
 
     def results_of(first_step: int, choices: IntArray) -> Results:
@@ -44,16 +46,26 @@ def play_stream(plan: Plan, stream: Stream, arm_names: list[str], is_binary: boo
         return results(schedule.tasks[steps], schedule.arms[replications, choices], schedule.draws[steps])
 
     played = play(
-        build_policy(plan.suite.routers[stream.router], arm_names, is_binary),
+        policy,
         plan.n_arms,
         stream.n_replications,
         plan.n_steps,
         results_of,
         plan.generator(stream),
         plan.suite.n_decisions_a_round,
+        delay=plan.suite.feedback_delay,
+        features=_features_by_step(ground, router, schedule),
+        state=ground.state(router, policy, schedule.arms),
     )
     arms = schedule.arms[replications, played.arms].astype(np.int16)
     return Trajectory(stream, arms, played.probabilities)
+
+
+def _features_by_step(ground: Ground, router: Router, schedule: Schedule) -> Callable[[int], FloatArray] | None:
+    features = ground.features
+    if features is None or not isinstance(router, CONTEXTUAL):
+        return None
+    return lambda step: features[schedule.tasks[step]]
 
 
 def recorded_results(table: OutcomeTable, rewards: FloatArray) -> ResultSource:

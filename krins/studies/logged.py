@@ -1,0 +1,181 @@
+"""What one router decided in one replication of a finished run, as a log that off-policy estimators can read.
+
+Invariants: every decision has the exact probability of each arm, from the run's record where it is there, and otherwise
+from the policy's state at that decision, which is brought back by playing the log again (Thompson sampling by
+quadrature); so a log's propensities never depend on chance. Decisions without an outcome to judge are left out, and
+counted. Left out: estimating anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from krins.environments.table import OutcomeTable, is_unanswered
+from krins.errors import RunError
+from krins.interfaces import BoolArray, Choice, Context, Feedback, FloatArray, IntArray, Policy
+from krins.router_specs import CONTEXTUAL, NAMING, CascadeRouter, Router
+from krins.routing.build import Ground
+from krins.routing.play import Results, play
+from krins.runs.environments import recorded_setting
+from krins.runs.ground import live_ground
+from krins.runs.outcome import live_table, recorded_table
+from krins.runs.plan import BLOCK_SIZE, Plan, Stream
+from krins.runs.session import read_run
+from krins.runs.store import Store
+from krins.statistics.clustered import cluster_codes
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The decisions of one replication; arrays of shape (n_steps,) unless said, arms in the environment's order."""
+
+    plan: Plan
+    table: OutcomeTable
+    ground: Ground
+    router: Router
+    tasks: IntArray
+    """Index of the task at each step."""
+    arms: IntArray
+    order: IntArray
+    """Shape (n_arms,): the arms as the router saw them."""
+    rewards: FloatArray
+    """NaN where there was no outcome to learn from."""
+    quality: FloatArray
+    cost_usd: FloatArray
+    recorded_probabilities: FloatArray | None
+
+    @property
+    def is_answered(self) -> BoolArray:
+        return ~np.isnan(self.rewards)
+
+    @cached_property
+    def clusters(self) -> IntArray:
+        """By repository."""
+        return cluster_codes([self.table.tasks[task].repository for task in self.tasks.tolist()])
+
+    @cached_property
+    def propensities(self) -> FloatArray:
+        """Shape (n_steps, n_arms): of the router that made the log."""
+        return self.along(self.router, self.recorded_probabilities)
+
+    def along(self, router: Router, probabilities: FloatArray | None) -> FloatArray:
+        """The probability of each arm under a router that learns from this log, before each of its decisions.
+
+        Shape (n_steps, n_arms). `probabilities`, of the logged arms, are what it is told with the feedback.
+
+        Raises:
+            SuiteError: the router does not fit the run's environment.
+        """
+        order = np.arange(len(self.order)) if isinstance(router, NAMING) else self.order
+        place = np.argsort(order)
+        policy = self.ground.policy(router)
+        follower = _Follower(policy, place[self.arms], probabilities)
+        features = self.ground.features if isinstance(router, CONTEXTUAL) else None
+        suite = self.plan.suite
+        play(
+            follower,
+            len(order),
+            1,
+            len(self.arms),
+            self._results,
+            np.random.default_rng(0),
+            suite.n_decisions_a_round,
+            delay=suite.feedback_delay,
+            features=None if features is None else lambda step: features[self.tasks[step : step + 1]],
+            state=self.ground.state(router, policy, order[None, :]),
+        )
+        return np.concatenate(follower.seen)[:, place]
+
+    def _results(self, first_step: int, arms: IntArray) -> Results:
+        steps = slice(first_step, first_step + len(arms))
+        return Results(self.rewards[steps, None], self.quality[steps, None], self.cost_usd[steps, None])
+
+
+class _Follower:
+    """A policy that makes the choices of a log, and notes what another one would have made of each decision."""
+
+    def __init__(self, policy: Policy[Any], arms: IntArray, probabilities: FloatArray | None) -> None:
+        self._policy, self._arms, self._probabilities = policy, arms, probabilities
+        self.seen: list[FloatArray] = []
+        """Of each step: its propensities, shape (1, n_arms)."""
+        self.params = policy.params
+
+    def init(self, n_arms: int, n_replications: int) -> Any:
+        return self._policy.init(n_arms, n_replications)
+
+    def choose(self, state: Any, context: Context, rng: np.random.Generator) -> Choice:
+        step = len(self.seen)
+        self.seen.append(self._policy.propensities(state, context))
+        told = None if self._probabilities is None else self._probabilities[step : step + 1]
+        return Choice(self._arms[step : step + 1], told)
+
+    def update(self, state: Any, feedback: Feedback) -> Any:
+        return self._policy.update(state, feedback)
+
+    def propensities(self, state: Any, context: Context) -> FloatArray:
+        return self._policy.propensities(state, context)
+
+
+def read_traffic(store: Store, run_id: str, label: str | None, replication: int) -> Traffic:
+    """The decisions of the router of that label (by default the only one) in one replication of a run.
+
+    Raises:
+        RunError: the run has no such router or replication, has not come so far, or the router is a cascade.
+    """
+    log = read_run(store, run_id)
+    suite = log.started.suite
+    if log.started.purpose != "run":
+        raise RunError(f"{run_id} is a recording, and decided nothing", "name a run of a suite with routers")
+    number = _router_number([router.label for router in suite.routers], label, run_id)
+    router = suite.routers[number]
+    if isinstance(router, CascadeRouter):
+        raise RunError(
+            f"the decisions of {router.label} are several models a task, of which no share is another router's",
+            "name a router that chooses one model a task",
+        )
+    if not 0 <= replication < suite.n_replications:
+        raise RunError(f"run {run_id} has no replication {replication}", f"it has 0 to {suite.n_replications - 1}")
+    block, column = divmod(replication, BLOCK_SIZE)
+    stream = Stream(number, block, min(BLOCK_SIZE, suite.n_replications - block * BLOCK_SIZE))
+    trajectory = log.trajectories.get(stream)
+    if trajectory is None:
+        raise RunError(f"run {run_id} is not finished", f"krins-eval run --resume {run_id}")
+    if log.started.table_parquet:
+        setting = recorded_setting(suite, recorded_table(log))
+        table, plan, ground = setting.table, setting.plan, setting.player.ground
+    else:
+        table = live_table(log, log.outcomes.values())
+        plan = Plan(suite, len(table.tasks), len(table.arms))
+        ground = live_ground(suite, table.tasks, table.arms)
+    schedule = plan.schedule(stream)
+    tasks, arms = schedule.tasks[:, column], trajectory.arms[:, column].astype(np.int64)
+    cell = tasks, arms, plan.samples(schedule.draws[:, column], table.counts[tasks, arms])
+    rewards = table.rewards(suite.reward)[cell]
+    if not log.started.table_parquet:
+        rewards = np.where(is_unanswered(table.failure[cell]), np.nan, rewards)
+    return Traffic(
+        plan=plan,
+        table=table,
+        ground=ground,
+        router=router,
+        tasks=tasks,
+        arms=arms,
+        order=schedule.arms[column],
+        rewards=rewards,
+        quality=table.quality[cell],
+        cost_usd=table.cost_usd[cell],
+        recorded_probabilities=None if trajectory.probabilities is None else trajectory.probabilities[:, column],
+    )
+
+
+def _router_number(labels: list[str], label: str | None, run_id: str) -> int:
+    if label is None and len(labels) == 1:
+        return 0
+    if label is None or label not in labels:
+        what = "has several routers" if label is None else f"has no router {label!r}"
+        raise RunError(f"run {run_id} {what}", f"say with --logged whose decisions to read: {', '.join(labels)}")
+    return labels.index(label)
