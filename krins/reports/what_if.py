@@ -91,5 +91,10 @@ def _notes(found: WhatIf) -> Iterator[str]:
             f"the log tells as much as {seen.effective_sample_size:.0f} decisions would: too few to settle much. A "
             "higher exploration_floor makes logs that tell more."
         )
+    if found.logger_learnt:
+        yield (
+            f"{found.logged} was learning while it made the log: estimates stay unbiased, but their intervals are proved "
+            "for logs of routers that had settled."
+        )
     if found.n_unanswered:
         yield f"{write_number(found.n_unanswered, 'decision')} without an outcome to judge were left out."

@@ -38,6 +38,13 @@ def outcome_schema() -> pa.Schema:
     )
 
 
+def _recording_schema() -> pa.Schema:
+    """An outcome table with prompts, so that routers which look at them can be run on it."""
+    import pyarrow as pa
+
+    return outcome_schema().append(pa.field("prompt", pa.string()))
+
+
 def decision_schema() -> pa.Schema:
     import pyarrow as pa
 
@@ -62,7 +69,7 @@ def publish_recording(path: Path, tasks: Sequence[Task], outcomes: Iterable[Outc
     """
     described = {task.task_id: task for task in tasks}
     rows = sorted((_recorded(described[outcome.task_id], outcome) for outcome in outcomes), key=_row_order)
-    _write(path, rows, outcome_schema())
+    _write(path, rows, _recording_schema())
     return len(rows)
 
 
@@ -78,6 +85,7 @@ def _recorded(task: Task, outcome: Outcome) -> dict[str, Any]:
         "language": task.language,
         "category": task.category,
         "difficulty": task.difficulty,
+        "prompt": task.prompt,
         "model": outcome.arm,
         "sample": outcome.sample,
         "quality": None if kind in UNANSWERED else outcome.quality,

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from krins.environments.table import mean_over_samples
 from krins.errors import RunError, SuiteError, UserError
 from krins.interfaces import FloatArray, IntArray
-from krins.router_specs import CHARGED, CascadeRouter, Router, RouterEntry
+from krins.router_specs import CHARGED, CascadeRouter, FixedRouter, RandomRouter, Router, RouterEntry
 from krins.runs.baselines import AMOUNT, SHARE, Range, is_complete
 from krins.runs.store import Store
 from krins.statistics.off_policy import Estimate, all_estimates
@@ -52,6 +52,8 @@ class WhatIf(NamedTuple):
     n_unanswered: int
     """Decisions without an outcome to judge, which are left out."""
     n_repositories: int
+    logger_learnt: bool
+    """Whether the log's router learnt while it made the log: estimates stay unbiased, but need not be normal."""
     overlap: Overlap
     quality: Answer
     cost_usd: Answer | None
@@ -107,6 +109,7 @@ def what_if(home: Path, run_id: str, router: Router, logged: str | None = None, 
         n_decisions=kept.size,
         n_unanswered=len(propensities) - kept.size,
         n_repositories=len(np.unique(traffic.clusters)),
+        logger_learnt=not isinstance(traffic.router, (FixedRouter, RandomRouter)),
         overlap=overlap(asked.log(traffic.quality), asked.target),
         quality=asked.answer(traffic.quality, traffic.table.quality, SHARE),
         cost_usd=asked.answer(traffic.cost_usd, traffic.table.cost_usd, AMOUNT) if has_costs else None,
