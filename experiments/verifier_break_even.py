@@ -63,11 +63,11 @@ def report(table: OutcomeTable) -> None:
                 f"USD {_written(cost)}, reward above {fixed} {_written(gain)}"
             )
         curve = break_even(router, cascade, cells, MARGIN)
-        shown = [int(np.abs(np.array(curve.sensitivity) - s).argmin()) for s in SHOWN]
+        shown = [curve.sensitivity.index(s) for s in SHOWN]
         click.echo("    least specificity at sensitivity " + "  ".join(f"{s:5.2f}" for s in SHOWN))
         for field in ("better_reward", "surely_better_reward", "saving", "sure_saving"):
             values = [getattr(curve, field)[i] for i in shown]
-            written = "  ".join("    -" if v is None else f"{v:5.2f}" for v in values)
+            written = "  ".join("    -" if v is None else f"{v[0]:5.2f}" for v in values)
             click.echo(f"    {field.replace('_', ' '):<33}{written}")
 
 

@@ -7,6 +7,7 @@
     │   ├── TableError             an outcome table with wrong columns or values
     │   ├── TaskError              a task folder that is incomplete or wrong
     │   ├── RunError               a run that does not exist or cannot be resumed
+    │   ├── StateError             a router's state that cannot be kept, or read, or is of another router
     │   └── SandboxMissing         no sandbox on this machine, and no leave to go without
     ├── BudgetExhausted        exit 3: a limit on spending leaves no room for the next call
     ├── ModelFault             no usable answer of a model was had
@@ -85,6 +86,10 @@ class TaskError(UserError):
 
 class RunError(UserError):
     """A run does not exist, is in use, or cannot be resumed."""
+
+
+class StateError(UserError):
+    """A router's state cannot be kept, cannot be read, or is that of another router."""
 
 
 class SandboxMissing(UserError):

@@ -144,7 +144,7 @@ class LinUcbRouter(_Adaptive):
     policy: Literal["linucb"] = "linucb"
     alpha: float = Field(1.0, ge=0, allow_inf_nan=False)
     """Width of the confidence bound, in standard deviations."""
-    ridge: float = Field(1.0, gt=0, allow_inf_nan=False)
+    ridge: float = Field(1.0, ge=1e-6, le=1e6)
     """Precision of the prior around zero."""
     shared: bool = False
     """One regression for all models, in which they differ by a constant, instead of one for each."""
@@ -154,7 +154,7 @@ class LinTsRouter(_Adaptive):
     policy: Literal["lints"] = "lints"
     scale: float = Field(0.5, gt=0, allow_inf_nan=False)
     """Standard deviation of a reward around its expectation."""
-    ridge: float = Field(1.0, gt=0, allow_inf_nan=False)
+    ridge: float = Field(1.0, ge=1e-6, le=1e6)
     shared: bool = False
 
 

@@ -22,9 +22,6 @@ from krins.router_specs import SimulatedVerifier
 from krins.routing.reward import reward_values
 from krins.suite import Reward
 
-_MAX_SAMPLES = 5040
-"""Most draws that an expectation enumerates; cells with so many different sample counts do not occur."""
-
 
 class CascadeOutcome(NamedTuple):
     """What came of cascades, each of the shape of the tasks asked for."""
@@ -79,36 +76,41 @@ class Cascade:
     ) -> Expected:
         """Expectations over samples and verdicts; `sensitivity` and `specificity` of one shape, or of shapes that
         broadcast, whose axes come before that of the tasks in the result."""
-        table = self.table
         sensitivity, specificity = np.broadcast_arrays(sensitivity, specificity)
-        n_draws = min(int(np.lcm.reduce(np.unique(table.counts[:, list(self.arms)]))), _MAX_SAMPLES)
-        draws = [self._expect_draw(reward, sensitivity, specificity, usd_per_check, draw) for draw in range(n_draws)]
-        return Expected(*(sum(values) / n_draws for values in zip(*draws, strict=True)))
+        rates = sensitivity[..., None], specificity[..., None]
+        total = Expected(*(np.zeros((*sensitivity.shape, len(self.table.tasks))) for _ in Expected._fields))
+        # Samples of a task come round after so many draws, which is exact and few for each task by itself.
+        periods = np.lcm.reduce(self.table.counts[:, list(self.arms)], axis=1)
+        for period in np.unique(periods).tolist():
+            tasks = np.flatnonzero(periods == period)
+            for draw in range(period):
+                self._add_draw(total, tasks, draw, 1.0 / period, reward, rates, usd_per_check)
+        return total
 
-    def _expect_draw(
-        self, reward: Reward, sensitivity: FloatArray, specificity: FloatArray, usd_per_check: float, draw: int
-    ) -> Expected:
+    def _add_draw(
+        self,
+        total: Expected,
+        tasks: IntArray,
+        draw: int,
+        weight: float,
+        reward: Reward,
+        rates: tuple[FloatArray, FloatArray],
+        usd_per_check: float,
+    ) -> None:
+        """Add what one draw of the samples of some tasks brings, over all verdicts, to `total`."""
         table, last = self.table, len(self.arms) - 1
-        tasks = np.arange(len(table.tasks))
-        shape = (*sensitivity.shape, len(tasks))
-        reach, quality, cost, total = np.ones(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        reach = np.full((*rates[0].shape[:-1], len(tasks)), weight)
         spent, waited = np.zeros(len(tasks)), np.zeros(len(tasks))
         for stage, arm in enumerate(self.arms):
-            cell = tasks, arm, draw % table.counts[:, arm]
+            cell = tasks, arm, draw % table.counts[tasks, arm]
             spent = spent + table.cost_usd[cell] + usd_per_check * (stage < last)
             waited = waited + table.latency_seconds[cell]
             right = table.quality[cell]
-            passes = (
-                _chance_to_pass(right, table.failure[cell], sensitivity[..., None], specificity[..., None])
-                if stage < last
-                else np.ones(shape)
-            )
-            stop = reach * passes
-            quality += stop * right
-            cost += stop * spent
-            total += stop * reward_values(reward, right, spent, waited)
+            stop = reach * (_chance_to_pass(right, table.failure[cell], *rates) if stage < last else 1.0)
+            total.quality[..., tasks] += stop * right
+            total.cost_usd[..., tasks] += stop * spent
+            total.reward[..., tasks] += stop * reward_values(reward, right, spent, waited)
             reach = reach - stop
-        return Expected(quality, cost, total)
 
 
 def _chance_to_pass(

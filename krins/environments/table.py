@@ -133,5 +133,7 @@ def unanswered_at_mean_cost(table: OutcomeTable) -> OutcomeTable:
         cost_usd=filled(table.cost_usd),
         input_tokens=filled(table.input_tokens),
         output_tokens=filled(table.output_tokens),
-        imputation=replace(table.imputation, missing_outcomes=int(unanswered.sum())),
+        imputation=replace(
+            table.imputation, missing_outcomes=table.imputation.missing_outcomes + int(unanswered.sum())
+        ),
     )

@@ -13,7 +13,7 @@ from krins.reports.columns import Column, Rows
 from krins.reports.labels import Label, dodge, label_lines, label_size
 from krins.reports.notation import UNKNOWN
 from krins.reports.picture import HEIGHT, WIDTH, Row, finished, inline, labels_layer, layered, router_colours, titled
-from krins.runs.result import BreakEven, RouterResult, RunResult
+from krins.runs.result import BreakEven, RouterResult, RunResult, SpecificityRange
 
 if TYPE_CHECKING:
     import altair as alt
@@ -34,53 +34,41 @@ def cascades(result: RunResult) -> list[tuple[RouterResult, BreakEven]]:
     return [(router, router.break_even) for router in result.routers if router.break_even is not None]
 
 
-def break_even_rows(result: RunResult) -> tuple[Rows, list[Column]]:
-    """A row for each cascade and criterion, a column for each of some sensitivities."""
-    curves = [(router, curve, field) for router, curve in cascades(result) for field in _CRITERIA]
-    n = len(_CRITERIA)
-    names = [
-        f"{router.router}:\n  {_CRITERIA[field]}" if i % n == 0 else f"  {_CRITERIA[field]}"
-        for i, (router, _, field) in enumerate(curves)
-    ]
-    ends = frozenset(range(n - 1, len(names) - 1, n))
-    return Rows("cascade, and what it is to reach", names, ends), [
+def break_even_rows(router: RouterResult, curve: BreakEven) -> tuple[Rows, list[Column]]:
+    """A row for each criterion, a column for each of some sensitivities; the cascade's name is the heading."""
+    return Rows(router.router, list(_CRITERIA.values())), [
         Column(
             f"sensitivity\n{shown:g}",
-            [
-                [*([""] if i % n == 0 else []), _written(getattr(curve, field)[_place(curve, shown)])]
-                for i, (_, curve, field) in enumerate(curves)
-            ],
+            [[_written(getattr(curve, field)[curve.sensitivity.index(shown)])] for field in _CRITERIA],
         )
         for shown in _SHOWN
     ]
 
 
-def _place(curve: BreakEven, sensitivity: float) -> int:
-    return min(range(len(curve.sensitivity)), key=lambda i: abs(curve.sensitivity[i] - sensitivity))
-
-
-def _written(specificity: float | None) -> str:
-    return UNKNOWN if specificity is None else f"{specificity:.2f}"
+def _written(specificities: SpecificityRange | None) -> str:
+    if specificities is None:
+        return UNKNOWN
+    least, greatest = specificities
+    return f"{least:.2f}" if greatest == 1.0 else f"{least:.2f} to {greatest:.2f}"
 
 
 def explain(result: RunResult) -> Iterator[tuple[str, str]]:
-    """Terms of the table and what they mean."""
+    """Terms of the tables and what they mean."""
     assert result.baselines is not None
     fixed, single = result.baselines.best_fixed.model, result.baselines.best_single.model
     yield "break-even", "least specificity that a SIMULATED verifier of that sensitivity needs; -: none is enough"
+    yield "a to b", "a verifier more specific than b passes so much on to dearer models that it no longer pays"
     yield "sensitivity", "probability that a right answer passes; specificity: that a wrong one does not"
     yield "more reward", f"than {fixed} on every task; for certain: by the 95% interval over tasks"
     yield "saving", f"cheaper than {single}, at a quality lower by at most {result.non_inferiority_margin:g}"
 
 
 def break_even_figure(result: RunResult) -> alt.LayerChart | None:
-    """Lines of least specificity over sensitivity; None where the run has no cascade, or no verifier is enough."""
-    import altair as alt
-
-    colours = dict(zip((router.router for router in result.routers), router_colours(result), strict=True))
+    """Lines of least specificity over sensitivity, with the range above them that pays as a band; None where the run
+    has no cascade, or no verifier is enough."""
     found = cascades(result)
     rows: list[Row] = [
-        {"cascade": router.router, "reaches": _CRITERIA[field], "sensitivity": x, "specificity": y}
+        {"cascade": router.router, "reaches": _CRITERIA[field], "sensitivity": x, "specificity": y[0], "greatest": y[1]}
         for router, curve in found
         for field in _DRAWN
         for x, y in zip(curve.sensitivity, getattr(curve, field), strict=True)
@@ -88,30 +76,32 @@ def break_even_figure(result: RunResult) -> alt.LayerChart | None:
     ]
     if not rows:
         return None
-    names = [router.router for router, _ in found]
-    scale = alt.Scale(domain=names, range=[colours[name] for name in names])
-    dashes = alt.Scale(domain=[_CRITERIA[field] for field in _DRAWN], range=list(_DRAWN.values()))
-    lines = (
-        alt.Chart(inline(rows))
-        .mark_line(strokeWidth=2)
-        .encode(
-            x=alt.X("sensitivity:Q", scale=alt.Scale(domain=[0.5, 1.0], nice=False), axis=alt.Axis(tickCount=6)),
-            y=alt.Y("specificity:Q", scale=alt.Scale(domain=[0.0, 1.0], nice=False), axis=alt.Axis(tickCount=6)),
-            color=alt.Color("cascade:N", legend=None, scale=scale),
-            strokeDash=alt.StrokeDash(
-                "reaches:N",
-                scale=dashes,
-                legend=alt.Legend(title="needed for", orient="bottom-left", symbolType="stroke", symbolSize=400),
-            ),
-            tooltip=["cascade:N", "reaches:N", "sensitivity:Q", "specificity:Q"],
-        )
-    )
+    colours = dict(zip((router.router for router in result.routers), router_colours(result), strict=True))
     explanation = [
-        "Least specificity that a SIMULATED verifier needs at each sensitivity; above a line the cascade pays.",
+        "Line: least specificity that a SIMULATED verifier needs at each sensitivity. Band: up to where it still pays.",
         f"Compared with {_compared(result)}, on {result.n_tasks:,} recorded tasks.",
     ]
-    labels = _end_labels(found, colours)
-    return finished(layered(lines), labels, titled(result, "what a verifier must be able to do", explanation))
+    title = titled(result, "what a verifier must be able to do", explanation)
+    return finished(_curves(rows, [router.router for router, _ in found], colours), _end_labels(found, colours), title)
+
+
+def _curves(rows: Sequence[Row], names: Sequence[str], colours: dict[str, str]) -> alt.LayerChart:
+    import altair as alt
+
+    scale = alt.Scale(domain=list(names), range=[colours[name] for name in names])
+    dashes = alt.Scale(domain=[_CRITERIA[field] for field in _DRAWN], range=list(_DRAWN.values()))
+    legend = alt.Legend(title="needed for", orient="bottom-left", symbolType="stroke", symbolSize=400)
+    base = alt.Chart(inline(rows)).encode(
+        x=alt.X("sensitivity:Q", scale=alt.Scale(domain=[0.5, 1.0], nice=False), axis=alt.Axis(tickCount=6)),
+        y=alt.Y("specificity:Q", scale=alt.Scale(domain=[0.0, 1.0], nice=False), axis=alt.Axis(tickCount=6)),
+        color=alt.Color("cascade:N", legend=None, scale=scale),
+    )
+    lines = base.mark_line(strokeWidth=2).encode(
+        strokeDash=alt.StrokeDash("reaches:N", scale=dashes, legend=legend),
+        tooltip=["cascade:N", "reaches:N", "sensitivity:Q", "specificity:Q", "greatest:Q"],
+    )
+    bands = base.mark_area(opacity=0.07, line=False).encode(y2="greatest:Q", detail="reaches:N")
+    return layered(bands, lines)
 
 
 def _compared(result: RunResult) -> str:
@@ -121,10 +111,9 @@ def _compared(result: RunResult) -> str:
 
 
 def _end_labels(found: Sequence[tuple[RouterResult, BreakEven]], colours: dict[str, str]) -> alt.LayerChart:
-    """Each cascade's name where its last line ends, at sensitivity 1."""
-    ends = [
-        min((y for field in _DRAWN if (y := getattr(curve, field)[-1]) is not None), default=1.0) for _, curve in found
-    ]
+    """Each cascade's name where its lowest line ends, at sensitivity 1."""
+    last = [[getattr(curve, field)[-1] for field in _DRAWN] for _, curve in found]
+    ends = [min((range_[0] for range_ in ranges if range_ is not None), default=1.0) for ranges in last]
     lines = [label_lines(router.router) for router, _ in found]
     heights = [label_size(text)[1] + 2 for text in lines]
     centres = dodge([HEIGHT * (1.0 - end) for end in ends], heights, 0, HEIGHT)

@@ -84,11 +84,12 @@ def render(result: RunResult, console: Console) -> None:
 def _render_break_even(result: RunResult, console: Console) -> None:
     if not cascades(result):
         return
-    rows, columns = break_even_rows(result)
     console.print("\nHow specific a simulated verifier must be\n")
-    for table in tables(rows, [columns], console):
-        console.print(table, crop=False)
-        console.print()
+    for router, curve in cascades(result):
+        rows, columns = break_even_rows(router, curve)
+        for table in tables(rows, [columns], console):
+            console.print(table, crop=False)
+            console.print()
     console.print(definitions(explain(result), console))
 
 

@@ -104,6 +104,29 @@ class StudentT(NamedTuple):
         return log_density
 
 
+class Normal(NamedTuple):
+    """Normal variables."""
+
+    mean: FloatArray
+    """Shape (n_replications, n_arms)."""
+    deviation: FloatArray
+    """Standard deviation, shape (n_replications, n_arms), positive."""
+
+    def part(self, rows: slice) -> Normal:
+        return Normal(self.mean[rows], self.deviation[rows])
+
+    def edges(self) -> FloatArray:
+        reach = self.deviation[..., None] * _DEPTHS
+        return _around(self.mean, reach, reach)
+
+    def log_density(self, points: FloatArray) -> FloatArray:
+        log_density: FloatArray = (points[:, None, :] - self.mean[..., None]) / self.deviation[..., None]
+        log_density *= log_density
+        log_density *= -0.5
+        log_density -= np.log(self.deviation * math.sqrt(2.0 * math.pi))[..., None]
+        return log_density
+
+
 def chance_of_largest(marginals: Marginals, n_replications: int, n_arms: int) -> FloatArray:
     """Shape (n_replications, n_arms): the probability that each arm's draw is the largest. Rows sum to one."""
     doubles = 2 * len(_DEPTHS) * _N_NODES * n_arms**2

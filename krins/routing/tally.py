@@ -1,25 +1,31 @@
 """The tally: how often each arm was rewarded and with how much, and which arm leads by an index.
 
-Invariants: every function is pure; counts are whole numbers kept as floats, so that dividing by them converts
-nothing; an arm without any reward is never divided by and never leads by its index. Rewards may come back in any
-order within a round: the tally is the same (to the last bit while the sums are exact, as for rewards of 0 and 1).
+Invariants: every function is pure; counts are whole numbers kept as floats, or any weights from 0 on once rewards
+are forgotten (`forgetting`) or scores are worth some (`warm_start`); an arm that weighs less than `LEAST_WEIGHT`
+counts as never tried: it is not divided by its weight and never leads by its index. Rewards may come back in any order
+within a round: the tally is the same (to the last bit while the sums are exact, as for rewards of 0 and 1).
 Left out: how an index is made (`epsilon_greedy`, `ucb`) and posteriors (`thompson`).
 """
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
 
 from krins.interfaces import BoolArray, Feedback, FloatArray, IntArray
 
+LEAST_WEIGHT = 1e-100
+"""Rewards that an arm must weigh to count as tried. Far below anything that matters; it keeps indices finite and means
+clear of the smallest doubles, whose digits are lost."""
+
 
 class Tally(NamedTuple):
     """What each arm has brought so far."""
 
     counts: FloatArray
-    """Shape (n_replications, n_arms): rewards learnt."""
+    """Shape (n_replications, n_arms): rewards learnt, each with its weight."""
     sums: FloatArray
     """Shape (n_replications, n_arms): their sum."""
 
@@ -78,27 +84,48 @@ def lesson(feedback: Feedback) -> Lesson:
 
 
 def add_rewards(tally: Tally, feedback: Feedback) -> Tally:
-    """A new tally with one more reward in each observed replication.
+    """The tally, written to in place, with one more reward in each observed replication.
 
     Raises:
         ValueError: an observed reward is NaN or infinite.
     """
     rows, arms, rewards = lesson(feedback)
-    counts, sums = tally.counts.copy(), tally.sums.copy()
-    counts[rows, arms] += 1.0
-    sums[rows, arms] += rewards
-    return Tally(counts, sums)
+    places = rows * tally.counts.shape[1] + arms
+    add_at(tally.counts, places, 1.0)
+    add_at(tally.sums, places, rewards)
+    return tally
+
+
+def add_at(table: FloatArray, places: IntArray, values: float | FloatArray) -> None:
+    """Add `values` in place to `table`, shape (n_replications, n_arms), at `places`: row * n_arms + arm, no two the
+    same. A third of the time of an index for rows and one for arms.
+    """
+    table.reshape(-1, copy=False)[places] += values
 
 
 def rewards_learnt(tally: Tally) -> FloatArray:
-    """Shape (n_replications,): rewards learnt over all arms, the `t` of the papers."""
+    """Shape (n_replications,): rewards learnt over all arms, or their weight; the `t` of the papers."""
     # A product with ones takes a seventh of the time of sum(axis=1) for few arms, and is as exact on whole numbers.
-    return tally.counts @ np.ones(tally.counts.shape[1])
+    return tally.counts @ _ones(tally.counts.shape[1])
+
+
+@functools.cache
+def _ones(n: int) -> FloatArray:
+    return np.ones(n)
+
+
+def divisors(tally: Tally) -> FloatArray:
+    """Shape (n_replications, n_arms): a new array of counts that may be divided by; of no meaning for untried arms.
+
+    Not at least 1: an arm of which 0.3 rewards are still remembered is surer than none and less sure than one.
+    """
+    # Half the time of a maximum, and the same to the last bit for every weight that counts as tried by far.
+    return tally.counts + LEAST_WEIGHT
 
 
 def mean_rewards(tally: Tally) -> FloatArray:
     """Shape (n_replications, n_arms): mean reward of each arm, 0 for an arm without one."""
-    means: FloatArray = tally.sums / np.maximum(tally.counts, 1.0)
+    means: FloatArray = tally.sums / divisors(tally)
     return means
 
 
@@ -114,11 +141,11 @@ def leading_arms(index: FloatArray, tally: Tally, pending: IntArray) -> Lead:
         tally: what was learnt.
         pending: shape (n_replications, n_arms), choices whose rewards are not back yet.
     """
-    if tally.counts.all():
+    if tally.counts.min() >= LEAST_WEIGHT:
         return Lead(index.argmax(axis=1), None)
-    untried = tally.counts + pending == 0
+    rewarded = tally.counts >= LEAST_WEIGHT
+    untried = ~rewarded & (pending == 0)
     forced = untried.any(axis=1)
-    rewarded = tally.counts > 0
     score = np.where(rewarded, index, -np.inf)
     score[forced] = untried[forced]
     waiting = ~(forced | rewarded.any(axis=1))

@@ -17,7 +17,7 @@ import numpy as np
 
 from krins.interfaces import Choice, Context, Feedback, FloatArray
 from krins.routing.posterior import LogitBeta, StudentT, chance_of_largest
-from krins.routing.tally import lesson, state_shape
+from krins.routing.tally import add_at, lesson, state_shape
 
 
 class BetaState(NamedTuple):
@@ -63,15 +63,19 @@ class ThompsonBeta:
         rows, arms, rewards = lesson(feedback)
         neither = (rewards != 0.0) & (rewards != 1.0)
         if neither.any():
-            found = rewards[neither][0]
-            raise ValueError(f"ThompsonBeta learns from rewards of 0 and 1, got {found}; use ThompsonNormal")
-        alpha, beta = state.alpha.copy(), state.beta.copy()
-        alpha[rows, arms] += rewards
-        beta[rows, arms] += 1.0 - rewards
-        return BetaState(alpha, beta)
+            raise not_binary(rewards[neither][0])
+        places = rows * state.alpha.shape[1] + arms
+        add_at(state.alpha, places, rewards)
+        add_at(state.beta, places, 1.0 - rewards)
+        return state
 
     def propensities(self, state: BetaState, context: Context) -> FloatArray:
         return chance_of_largest(LogitBeta(state.alpha, state.beta), *state.alpha.shape)
+
+
+def not_binary(reward: float) -> ValueError:
+    """Refusal of a reward by `ThompsonBeta`."""
+    return ValueError(f"ThompsonBeta learns from rewards of 0 and 1, got {reward}; use ThompsonNormal")
 
 
 class NormalState(NamedTuple):

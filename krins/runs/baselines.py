@@ -22,6 +22,8 @@ Range = tuple[float, float]
 SHARE: Range = (0.0, 1.0)
 AMOUNT: Range = (0.0, np.inf)
 ANYTHING: Range = (-np.inf, np.inf)
+DUST = 1e-9
+"""What rounding may leave of a gain or a saving that is zero."""
 
 
 def interval_figure(per_task: FloatArray, clusters: IntArray, within: Range = ANYTHING) -> Figure:

@@ -54,18 +54,21 @@ class Curve(_Frozen):
     """Mean quality of the decisions so far."""
 
 
+SpecificityRange = tuple[float, float]
+
+
 class BreakEven(_Frozen):
-    """How good a SIMULATED verifier must be for a cascade to pay: for each sensitivity the least specificity (None: no
-    specificity is enough)."""
+    """How good a SIMULATED verifier must be for a cascade to pay: for each sensitivity the least and the greatest
+    specificity with which it does (None: none is enough). Between them it does too, but for rare gaps."""
 
     sensitivity: list[float]
-    better_reward: list[float | None]
+    better_reward: list[SpecificityRange | None]
     """For more reward than the best fixed model has, on these tasks."""
-    surely_better_reward: list[float | None]
+    surely_better_reward: list[SpecificityRange | None]
     """The same, shown by the 95% interval over tasks."""
-    saving: list[float | None]
+    saving: list[SpecificityRange | None]
     """For a lower cost than the best single model's at a quality that is lower by at most the suite's margin."""
-    sure_saving: list[float | None]
+    sure_saving: list[SpecificityRange | None]
     """The same, shown by the 95% intervals over tasks."""
 
 

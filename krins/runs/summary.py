@@ -14,7 +14,7 @@ from krins.domain import FailureKind
 from krins.environments.table import FAILURES, OutcomeTable
 from krins.interfaces import FloatArray, IntArray
 from krins.router_specs import CascadeRouter, Router
-from krins.runs.baselines import AMOUNT, ANYTHING, SHARE, Cells, Range, interval_figure, is_complete
+from krins.runs.baselines import AMOUNT, ANYTHING, DUST, SHARE, Cells, Range, interval_figure, is_complete
 from krins.runs.break_even import break_even
 from krins.runs.drawn import cascade_of
 from krins.runs.plan import Plan
@@ -25,9 +25,6 @@ from krins.statistics.clustered import cluster_codes, spread
 from krins.statistics.contrasts import hull_gain_values, hull_saving_values, saving_values
 from krins.statistics.hull import Hull
 from krins.suite import Reward
-
-_DUST = 1e-9
-"""What rounding may leave of a saving that is zero."""
 
 HullValues = Callable[[FloatArray, FloatArray, FloatArray, FloatArray, Hull], FloatArray | None]
 
@@ -142,7 +139,7 @@ class _Row:
     def _is_saving(self, difference: Figure | None, saving: Figure | None) -> bool | None:
         if difference is None or saving is None or difference.low is None or saving.low is None:
             return None
-        return saving.low > _DUST and difference.low >= -self._suite.non_inferiority_margin
+        return saving.low > DUST and difference.low >= -self._suite.non_inferiority_margin
 
     def _against_hull(self, values: HullValues, of_replication: Callable[[Hull, float, float], float]) -> Figure | None:
         quality, cost = self._tally["quality"], self._tally["cost"]

@@ -8,9 +8,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.special import ndtr, ndtri
 
 from krins.interfaces import FloatArray
-from krins.routing.posterior import LogitBeta, StudentT, chance_of_largest
+from krins.routing.posterior import LogitBeta, Normal, StudentT, chance_of_largest
 
 PROMISED_ERROR = 1e-4
 
@@ -21,6 +22,10 @@ def beta_chances(alpha: FloatArray, beta: FloatArray) -> FloatArray:
 
 def student_chances(degrees: FloatArray, location: FloatArray, scale: FloatArray) -> FloatArray:
     return chance_of_largest(StudentT(degrees, location, scale), *location.shape)
+
+
+def normal_chances(mean: FloatArray, deviation: FloatArray) -> FloatArray:
+    return chance_of_largest(Normal(mean, deviation), *mean.shape)
 
 
 def log_beta(a: float, b: float) -> float:
@@ -84,6 +89,53 @@ def test_two_nearly_normal_arms() -> None:
     found = student_chances(np.full((1, 2), 1e6), np.array([[0.3, 0.0]]), np.array([[0.2, 0.1]]))
     normal = 0.5 * math.erfc(-0.3 / math.hypot(0.2, 0.1) / math.sqrt(2.0))
     assert found[0, 0] == pytest.approx(normal, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("gap", "first", "second"), [(0.3, 0.2, 0.1), (0.0, 5.0, 1e-8), (-1.2, 1e-3, 0.4), (9.0, 1, 1)]
+)
+def test_two_normal_arms(gap: float, first: float, second: float) -> None:
+    # The difference is normal, its variance the sum.
+    found = normal_chances(np.array([[gap, 0.0]]), np.array([[first, second]]))
+    expected = 0.5 * math.erfc(-gap / math.hypot(first, second) / math.sqrt(2.0))
+    assert found[0, 0] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("n_arms", [3, 6])
+def test_standard_normal_arms_beside_a_constant(n_arms: int) -> None:
+    # An arm that is all but constant at 0 is the largest where the n - 1 others are all negative.
+    deviation = np.ones((1, n_arms))
+    deviation[0, 0] = 1e-8
+    found = normal_chances(np.zeros((1, n_arms)), deviation)
+    assert found[0, 0] == pytest.approx(0.5 ** (n_arms - 1), abs=1e-7)
+    np.testing.assert_allclose(found[0, 1:], (1.0 - 0.5 ** (n_arms - 1)) / (n_arms - 1), atol=1e-7)
+
+
+def test_three_correlated_differences_of_normal_arms() -> None:
+    # P(X0 > X1, X0 > X2) of centred arms is the orthant 1/4 + asin(r) / (2 pi), r the correlation of the differences.
+    deviation = np.array([[0.7, 0.2, 1.9]])
+    a, b, c = deviation[0] ** 2
+    expected = [
+        0.25 + math.asin(own / math.sqrt((own + x) * (own + y))) / (2.0 * math.pi)
+        for own, x, y in ((a, b, c), (b, a, c), (c, a, b))
+    ]
+    np.testing.assert_allclose(normal_chances(np.full((1, 3), 0.4), deviation)[0], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("n_arms", [2, 9, 34])
+def test_normal_arms_of_all_widths(n_arms: int) -> None:
+    rng = np.random.default_rng(n_arms)
+    mean, deviation = rng.normal(size=n_arms), np.exp(rng.uniform(-7.0, 0.0, n_arms))
+
+    def cdf(k: int, x: FloatArray) -> FloatArray:
+        return np.asarray(ndtr((x - mean[k]) / deviation[k]))
+
+    def quantile(k: int, u: FloatArray) -> FloatArray:
+        # Next to 0 and 1 the cells are so narrow that their middle is rounded to the end.
+        return np.asarray(mean[k] + deviation[k] * ndtri(np.clip(u, 1e-300, 1.0 - 1e-16)))
+
+    found = normal_chances(mean[None], deviation[None])[0]
+    np.testing.assert_allclose(found, by_midpoints(cdf, quantile, n_arms), atol=1e-6)
 
 
 def by_midpoints(

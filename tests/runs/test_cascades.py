@@ -46,9 +46,9 @@ def test_break_even_by_hand(tmp_path: Path) -> None:
     # With sensitivity 1 the 8 right answers of model-0 stand, and a share `specificity` of the 4 wrong ones is mended.
     gains = [8 / 12 + 4 / 12 * s - 0.1 * (0.1 + 4 / 12 * s) - (10 / 12 - 0.1) for s in SPECIFICITIES.tolist()]
     least = next(s for s, gain in zip(SPECIFICITIES.tolist(), gains, strict=True) if gain > 0)
-    assert curve.better_reward[-1] == pytest.approx(least)
+    assert curve.better_reward[-1] == pytest.approx((least, 1.0))
     # As good as model-1 (10 of 12) from a specificity of 1/2 on, and cheaper throughout.
-    assert curve.saving[-1] == pytest.approx(0.5)
+    assert curve.saving[-1] == pytest.approx((0.5, 1.0))
     assert all(
         sure is None or sure >= point for sure, point in zip(curve.sure_saving, curve.saving, strict=True) if point
     )

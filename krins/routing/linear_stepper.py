@@ -1,0 +1,83 @@
+"""Steppers of the disjoint linear policies, without the axis of replications.
+
+Invariants: the arithmetic is that of `ridge` and `linear`; BLAS may add in another order for other shapes, so that
+scores and states agree to rounding and not to the last bit. Normal draws are the same.
+Left out: the shared regression, which goes through `steppers.ArrayStepper`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+
+import numpy as np
+
+from krins.interfaces import FloatArray
+from krins.routing.linear import LinTS, LinUCB
+from krins.routing.ridge import LEAST_VARIANCE, Ridge
+
+
+class _RidgeStepper:
+    """One regression for each arm."""
+
+    buffers: tuple[FloatArray, ...] = ()
+
+    def __init__(self, state: Ridge) -> None:
+        self.state = state
+        self._stacked = state.stacked[0]
+        self._shape = self._stacked.shape[:2]
+        # All regressions under each other: one product with a vector instead of one for each arm.
+        self._flat = self._stacked.reshape(-1, self._stacked.shape[2], copy=False)
+
+    def learn(self, arm: int, reward: float, row: FloatArray | None, /, *_: object) -> None:
+        """As `ridge.learn`."""
+        assert row is not None
+        stacked = self._stacked[arm]
+        product = stacked.dot(row)
+        spread = product[:-1]
+        growth = 1.0 + float(spread.dot(row))
+        product[-1] -= reward
+        product /= sqrt(growth)
+        stacked -= product[:, None] * spread
+
+    def _scores(self, row: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        """Mean and deviation of each arm, as `ridge.scores`."""
+        assert row is not None
+        product = self._flat.dot(row).reshape(self._shape)
+        variance = product[:, :-1].dot(row)
+        np.maximum(variance, LEAST_VARIANCE, out=variance)
+        return product[:, -1], np.sqrt(variance, out=variance)
+
+
+class LinUCBStepper(_RidgeStepper):
+    """`LinUCB`."""
+
+    def __init__(
+        self, policy: LinUCB, state: Ridge, rng: np.random.Generator, buffers: Sequence[FloatArray] = ()
+    ) -> None:
+        super().__init__(state)
+        self._alpha = policy.alpha
+
+    def choose(self, pending: Sequence[int], row: FloatArray | None, /) -> tuple[int, float | None]:
+        mean, deviation = self._scores(row)
+        deviation *= self._alpha
+        deviation += mean
+        return int(deviation.argmax()), 1.0
+
+
+class LinTSStepper(_RidgeStepper):
+    """`LinTS`."""
+
+    def __init__(
+        self, policy: LinTS, state: Ridge, rng: np.random.Generator, buffers: Sequence[FloatArray] = ()
+    ) -> None:
+        super().__init__(state)
+        self._scale, self._rng = policy.scale, rng
+
+    def choose(self, pending: Sequence[int], row: FloatArray | None, /) -> tuple[int, float | None]:
+        mean, deviation = self._scores(row)
+        draws = self._rng.standard_normal(len(mean))
+        draws *= deviation
+        draws *= self._scale
+        draws += mean
+        return int(draws.argmax()), None
