@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 
 class Frozen(BaseModel):
@@ -36,6 +36,17 @@ class Router(Frozen):
         return f"{self.policy}({values})" if values else self.policy
 
 
+def _check_range(bounds: tuple[float, float]) -> tuple[float, float]:
+    if not -math.inf < bounds[0] < bounds[1] < math.inf:
+        raise ValueError("a range is [low, high] with low < high, both finite")
+    return bounds
+
+
+RewardRange = Annotated[tuple[float, float], AfterValidator(_check_range)]
+"""Least and greatest reward possible."""
+Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class Prior(Frozen):
     """A warm start: published scores that count as if they had been rewards."""
 
@@ -43,7 +54,7 @@ class Prior(Frozen):
     """How many rewards a score is worth."""
     scores: dict[str, float] = Field(min_length=1)
     """Model to expected quality in [0, 1]; models that are left out start cold."""
-    usd_per_task: dict[str, float] = Field(default_factory=dict)
+    usd_per_task: dict[str, Usd] = Field(default_factory=dict)
     """Model to expected cost; needed of each model with a score where the suite's reward charges for cost."""
 
     @field_validator("scores")
@@ -72,7 +83,7 @@ class _Forgetting(_Adaptive):
     """Where to begin; by default nothing is known."""
     discount: float | None = Field(None, gt=0, lt=1)
     """What is known counts for this much of itself after each further reward."""
-    window: int | None = Field(None, ge=1)
+    window: int | None = Field(None, ge=1, le=1_000_000)
     """Only so many of the latest rewards count."""
     restart: float | None = Field(None, gt=0, lt=1)
     """Begin anew where a model's rewards have changed; at most this is the chance of ever doing so without a change.
@@ -87,8 +98,8 @@ class _Forgetting(_Adaptive):
 
 
 class _Ranged(_Forgetting):
-    reward_range: tuple[float, float] = (0.0, 1.0)
-    """Least and greatest reward possible; the router's bound holds for rewards in this range."""
+    reward_range: RewardRange = (0.0, 1.0)
+    """The router's bound holds for rewards in this range."""
 
 
 class EpsilonGreedyRouter(_Forgetting):
@@ -136,8 +147,8 @@ class ThompsonRouter(_Forgetting):
 
 class Exp3Router(_Adaptive):
     policy: Literal["exp3"] = "exp3"
-    reward_range: tuple[float, float] = (0.0, 1.0)
-    """Least and greatest reward possible; others are refused."""
+    reward_range: RewardRange = (0.0, 1.0)
+    """Rewards outside it are refused."""
 
 
 class LinUcbRouter(_Adaptive):
@@ -258,8 +269,3 @@ RouterEntry = Annotated[
     Annotated[RouterSpec, Field(discriminator="policy")],
     BeforeValidator(expand_router, json_schema_input_type=str | RouterSpec),
 ]
-
-
-def reward_range_text(low: float, high: float) -> str:
-    """A range of round numbers around two rewards, as a suite would give it."""
-    return f"[{math.floor(low * 10) / 10:g}, {math.ceil(high * 10) / 10:g}]"

@@ -56,11 +56,11 @@ class Features(Frozen):
     """States that difficulties were judged without the solution and before any answer; otherwise they are refused."""
     length: bool = False
     """Of the prompt."""
-    words: int = Field(0, ge=0)
+    words: int = Field(0, ge=0, le=4096)
     """Columns that single words and pairs of them are hashed into."""
-    characters: int = Field(0, ge=0)
+    characters: int = Field(0, ge=0, le=4096)
     """Columns that sequences of three to five characters are hashed into."""
-    embedding: int = Field(0, ge=0)
+    embedding: int = Field(0, ge=0, le=256)
     """Columns of a sentence embedding (up to 256); needs the extra `krins[embedding]`."""
 
 

@@ -39,7 +39,7 @@ def what_if(name: str, router: str, logged: str | None, replication: int, json_p
 
     found = ask(home, name, parse_router(router), logged, replication)
     if json_path is not None:
-        write_file(json_path.resolve(), json.dumps(as_json(found), indent=2) + "\n")
+        write_file(json_path.resolve(), json.dumps(as_json(found), indent=2, allow_nan=False) + "\n")
     render_what_if(found, console())
 
 

@@ -14,11 +14,8 @@ from rich.text import Text
 from krins.reports.columns import Column, Rows, definitions, tables
 from krins.reports.notation import QUALITY, UNKNOWN, USD, Notation, write_number
 from krins.runs.result import Figure
-from krins.statistics.off_policy import Estimate
+from krins.statistics.off_policy import SMALLEST_EFFECTIVE_SAMPLE, Estimate
 from krins.studies.what_if import Answer, WhatIf
-
-_FEW = 50
-"""Effective decisions below which a reader is warned."""
 
 
 def render_what_if(found: WhatIf, console: Console) -> None:
@@ -26,7 +23,7 @@ def render_what_if(found: WhatIf, console: Console) -> None:
         Text.assemble(
             (f"what if {found.target} had served the traffic of {found.logged}?\n", "bold"),
             f"run {found.run_id}, replication {found.replication}: "
-            f"{write_number(found.n_decisions, 'decision')}, off-policy",
+            f"{write_number(found.n_decisions, 'decision')} in {write_number(found.n_clusters, 'cluster')}, off-policy",
             overflow="fold",
         )
     )
@@ -49,9 +46,10 @@ def _table(found: WhatIf) -> tuple[Rows, list[Column]]:
     columns = [_figures("quality", found.quality, QUALITY)]
     if found.cost_usd is not None:
         columns.append(_figures("USD\na task", found.cost_usd, USD))
-    sizes = [[""], *([f"{estimate.effective_sample_size:,.0f}"] for estimate in estimates)]
-    columns.append(Column("effective\ndecisions", [*sizes, *([[""]] if has_known else [])]))
-    return Rows("estimator", names, ends), columns
+    # What the model alone says has no weights.
+    sizes = [f"{one.effective_sample_size:,.0f}" if one.n_used else UNKNOWN for one in estimates]
+    cells = [[""], *([size] for size in sizes), *([[""]] if has_known else [])]
+    return Rows("estimator", names, ends), [*columns, Column("effective\ndecisions", cells)]
 
 
 def _name(estimate: Estimate) -> str:
@@ -69,8 +67,9 @@ def _figures(heading: str, answer: Answer, notation: Notation) -> Column:
 
 
 def _legend(found: WhatIf) -> Iterator[tuple[str, str]]:
-    yield "the question", f"{found.target}, learning from the outcomes that the log holds, decides each of its tasks"
-    yield "[low, high]", "95% interval over tasks, clustered by repository"
+    learning = ", learning from the outcomes that the log holds," if found.target_learns else ""
+    yield "the question", f"{found.target}{learning} decides each of its tasks"
+    yield "[low, high]", "95% interval over tasks, clustered by repository; it may reach beyond what a mean can be"
     yield "no claim", "the interval may miss the truth more often: biased by a model, or made from too few decisions"
     yield "effective", "decisions of equal weight that would tell as much (Kish)"
     if found.quality.known is not None:
@@ -86,15 +85,20 @@ def _notes(found: WhatIf) -> Iterator[str]:
     )
     if seen.unsupported_mass > 0:
         yield f"{100 * seen.unsupported_mass:.2g}% of the choices asked about had no chance in the log."
-    if seen.effective_sample_size < _FEW:
+    if seen.effective_sample_size < SMALLEST_EFFECTIVE_SAMPLE:
         yield (
             f"the log tells as much as {seen.effective_sample_size:.0f} decisions would: too few to settle much. A "
             "higher exploration_floor makes logs that tell more."
         )
+    if found.n_forced:
+        yield f"{write_number(found.n_forced, 'decision')} at which {found.logged} had no alternative were left out."
     if found.logger_learnt:
         yield (
-            f"{found.logged} was learning while it made the log: estimates stay unbiased, but their intervals are proved "
-            "for logs of routers that had settled."
+            f"{found.logged} was learning while it made the log: IPS and DR stay unbiased, but intervals are proved "
+            "for routers that had settled."
         )
     if found.n_unanswered:
-        yield f"{write_number(found.n_unanswered, 'decision')} without an outcome to judge were left out."
+        yield (
+            f"{write_number(found.n_unanswered, 'decision')} had no outcome to judge: they count as quality 0 at the "
+            "model's mean cost, as in the run's table."
+        )

@@ -7,6 +7,7 @@ cascades, which are no policy of one choice a task (`krins.environments.cascade`
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
@@ -16,6 +17,7 @@ import numpy as np
 from krins.errors import SuiteError
 from krins.interfaces import FloatArray, IntArray, Policy
 from krins.router_specs import (
+    RANGED,
     BudgetedRouter,
     CascadeRouter,
     DecayingEpsilonGreedyRouter,
@@ -182,6 +184,20 @@ def _ranged(router: Ucb1Router | UcbTunedRouter | KlUcbRouter | ImedRouter | Exp
             return EXP3(router.reward_range)
         case _:
             assert_never(router)
+
+
+def check_reward_range(router: Router, low: float, high: float) -> None:
+    """
+    Raises:
+        SuiteError: the router's theory does not hold for rewards from `low` to `high`.
+    """
+    if isinstance(router, RANGED) and not router.reward_range[0] <= low <= high <= router.reward_range[1]:
+        enough = f"[{math.floor(low * 10) / 10:g}, {math.ceil(high * 10) / 10:g}]"
+        raise SuiteError(
+            f"router {router.label}: rewards of this suite lie in [{low:g}, {high:g}], outside its reward_range "
+            f"{list(router.reward_range)}, in which its bound holds",
+            f"give the router `reward_range: {enough}`",
+        )
 
 
 def check_router(ground: Ground, router: Router) -> None:

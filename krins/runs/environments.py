@@ -17,13 +17,15 @@ from krins.models.catalogue import check_prices, resolve_all
 from krins.models.providers import check_provider
 from krins.pipeline.tasks import load_tasks
 from krins.quality.sandbox import choose_sandbox
-from krins.router_specs import CHARGED, RANGED, reward_range_text
-from krins.routing.build import Ground, check_router
+from krins.router_specs import CHARGED, CONTEXTUAL, Exp3Router
+from krins.routing.build import Ground, check_reward_range, check_router
 from krins.runs.ground import live_ground
-from krins.runs.plan import Plan
+from krins.runs.plan import BLOCK_SIZE, Plan
 from krins.runs.recorded_run import StreamPlayer
 from krins.runs.worker import LiveInputs
 from krins.suite import LiveEnvironment, RecordedEnvironment, Suite
+
+_MOST_STATE_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,10 @@ def prepare(suite: Suite, allow_unsafe: bool) -> RecordedSetting | LiveSetting:
         return recorded_setting(suite, read_table(environment))
     inputs, warnings = live_inputs(environment, allow_unsafe)
     plan = Plan(suite, len(inputs.tasks), len(inputs.arms))
-    _check_routers(suite, live_ground(suite, inputs.tasks, inputs.arms))
+    ground = live_ground(suite, inputs.tasks, inputs.arms)
+    _check_routers(suite, ground)
+    _check_size(suite, ground)
+    _check_bounded(suite)
     return LiveSetting(plan, inputs, warnings)
 
 
@@ -82,7 +87,9 @@ def recorded_setting(suite: Suite, table: OutcomeTable) -> RecordedSetting:
     player = StreamPlayer(Plan(suite, len(table.tasks), len(table.arms)), table)
     _check_routers(suite, player.ground)
     _check_costs(suite, table)
-    _check_reward_range(suite, float(np.nanmin(player.rewards)), float(np.nanmax(player.rewards)))
+    _check_size(suite, player.ground)
+    for router in suite.routers:
+        check_reward_range(router, float(np.nanmin(player.rewards)), float(np.nanmax(player.rewards)))
     return RecordedSetting(player)
 
 
@@ -100,11 +107,32 @@ def _check_costs(suite: Suite, table: OutcomeTable) -> None:
         )
 
 
-def _check_reward_range(suite: Suite, low: float, high: float) -> None:
+def _check_bounded(suite: Suite) -> None:
+    """What answers will cost, nobody knows beforehand; a router that refuses rewards must not do so in mid-run."""
+    reward = suite.reward
+    least = 0.0 if reward.is_quality_alone else -np.inf
+    least = max(least, -np.inf if reward.floor is None else reward.floor)
     for router in suite.routers:
-        if isinstance(router, RANGED) and not router.reward_range[0] <= low <= high <= router.reward_range[1]:
+        low, high = router.reward_range if isinstance(router, Exp3Router) else (-np.inf, np.inf)
+        if not low <= least or not reward.quality <= high:
             raise SuiteError(
-                f"router {router.label}: rewards of this suite lie in [{low:g}, {high:g}], outside its reward_range "
-                f"{list(router.reward_range)}, in which its bound holds",
-                f"give the router `reward_range: {reward_range_text(low, high)}`",
+                f"router {router.label}: rewards of this suite may fall outside its reward_range {[low, high]}, and it "
+                "refuses those",
+                f"give the suite's reward a `floor: {low:g}`, and the router a reward_range that holds both ends",
             )
+
+
+def _check_size(suite: Suite, ground: Ground) -> None:
+    if ground.features is None:
+        return
+    n_replications = min(suite.n_replications, BLOCK_SIZE)
+    for router in suite.routers:
+        if isinstance(router, CONTEXTUAL):
+            n_arms, width = len(ground.arm_names), ground.features.shape[1]
+            n_numbers = (n_arms + width) ** 2 if router.shared else n_arms * width**2
+            if (size := 8 * n_replications * n_numbers) > _MOST_STATE_BYTES:
+                raise SuiteError(
+                    f"router {router.label}: {width} features of {n_arms} models in {n_replications} replications take "
+                    f"{size / 2**30:.1f} GiB",
+                    "name fewer features, or set `shared: true`",
+                )

@@ -117,20 +117,24 @@ def replay(log: Log, probabilities: FloatArray, rng: np.random.Generator, level:
 def all_estimates(
     log: Log,
     probabilities: FloatArray,
-    predictions: FloatArray,
+    predictions: FloatArray | None,
     rng: np.random.Generator,
     threshold: float = 10.0,
     level: float = 0.95,
 ) -> tuple[Estimate, ...]:
-    """Every estimator's answer; `rng` is for replay, `threshold` for SWITCH-DR."""
+    """Every estimator's answer, without predictions those that need none; `rng` is for replay, `threshold` for
+    SWITCH-DR."""
+    weighted = ips(log, probabilities, level), snips(log, probabilities, level)
+    drawn = replay(log, probabilities, rng, level)
+    if predictions is None:
+        return *weighted, drawn
     return (
         direct_method(log, probabilities, predictions, level),
-        ips(log, probabilities, level),
-        snips(log, probabilities, level),
+        *weighted,
         doubly_robust(log, probabilities, predictions, level),
         self_normalised_doubly_robust(log, probabilities, predictions, level),
         switch_doubly_robust(log, probabilities, predictions, threshold, level),
-        replay(log, probabilities, rng, level),
+        drawn,
     )
 
 

@@ -1,30 +1,31 @@
 """What one router decided in one replication of a finished run, as a log that off-policy estimators can read.
 
-Invariants: every decision has the exact probability of each arm, from the run's record where it is there, and otherwise
-from the policy's state at that decision, which is brought back by playing the log again (Thompson sampling by
-quadrature); so a log's propensities never depend on chance. Decisions without an outcome to judge are left out, and
-counted. Left out: estimating anything.
+Invariants: every decision has the exact probability of each arm, from the policy's state at that decision, which is
+brought back by playing the log again (Thompson sampling by quadrature); so a log's propensities never depend on chance.
+A decision without an outcome to judge counts as in the run's table: quality 0, at the model's mean cost. Left out:
+estimating anything.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from krins.environments.table import OutcomeTable, is_unanswered
+from krins.environments.table import OutcomeTable, is_unanswered, unanswered_at_mean_cost
 from krins.errors import RunError
 from krins.interfaces import BoolArray, Choice, Context, Feedback, FloatArray, IntArray, Policy
 from krins.router_specs import CONTEXTUAL, NAMING, CascadeRouter, Router
-from krins.routing.build import Ground
+from krins.routing.build import Ground, check_reward_range
 from krins.routing.play import Results, play
+from krins.routing.reward import reward_values
 from krins.runs.environments import recorded_setting
 from krins.runs.ground import live_ground
 from krins.runs.outcome import live_table, recorded_table
 from krins.runs.plan import BLOCK_SIZE, Plan, Stream
-from krins.runs.session import read_run
+from krins.runs.session import RunLog, read_run
 from krins.runs.store import Store
 from krins.statistics.clustered import cluster_codes
 
@@ -42,10 +43,10 @@ class Traffic:
     arms: IntArray
     order: IntArray
     """Shape (n_arms,): the arms as the router saw them."""
-    rewards: FloatArray
-    """NaN where there was no outcome to learn from."""
     quality: FloatArray
     cost_usd: FloatArray
+    rewards: FloatArray
+    """NaN where there was no outcome to learn from."""
     recorded_probabilities: FloatArray | None
 
     @property
@@ -54,27 +55,34 @@ class Traffic:
 
     @cached_property
     def clusters(self) -> IntArray:
-        """By repository."""
-        return cluster_codes([self.table.tasks[task].repository for task in self.tasks.tolist()])
+        """By repository; a task of none is one of its own, however often it comes up."""
+        return cluster_codes([task.repository for task in self.table.tasks])[self.tasks]
 
     @cached_property
     def propensities(self) -> FloatArray:
         """Shape (n_steps, n_arms): of the router that made the log."""
-        return self.along(self.router, self.recorded_probabilities)
+        return self._along(self.router, self.ground, self.recorded_probabilities)
 
-    def along(self, router: Router, probabilities: FloatArray | None) -> FloatArray:
-        """The probability of each arm under a router that learns from this log, before each of its decisions.
+    def along(self, router: Router) -> FloatArray:
+        """The probability of each arm under another router that learns from this log, before each of its decisions.
 
-        Shape (n_steps, n_arms). `probabilities`, of the logged arms, are what it is told with the feedback.
+        Shape (n_steps, n_arms). The suite's exploration floor is the log's, not that router's.
 
         Raises:
             SuiteError: the router does not fit the run's environment.
         """
+        known = self.rewards[self.is_answered]
+        check_reward_range(router, float(known.min()), float(known.max()))
+        told = self.propensities[np.arange(len(self.arms)), self.arms]
+        return self._along(router, replace(self.ground, exploration_floor=0.0), told)
+
+    def _along(self, router: Router, ground: Ground, told: FloatArray | None) -> FloatArray:
+        """`told`: the probabilities of the logged arms that the router hears of with the feedback."""
         order = np.arange(len(self.order)) if isinstance(router, NAMING) else self.order
         place = np.argsort(order)
-        policy = self.ground.policy(router)
-        follower = _Follower(policy, place[self.arms], probabilities)
-        features = self.ground.features if isinstance(router, CONTEXTUAL) else None
+        policy = ground.policy(router)
+        follower = _Follower(policy, place[self.arms], told)
+        features = ground.features if isinstance(router, CONTEXTUAL) else None
         suite = self.plan.suite
         play(
             follower,
@@ -86,7 +94,7 @@ class Traffic:
             suite.n_decisions_a_round,
             delay=suite.feedback_delay,
             features=None if features is None else lambda step: features[self.tasks[step : step + 1]],
-            state=self.ground.state(router, policy, order[None, :]),
+            state=ground.state(router, policy, order[None, :]),
         )
         return np.concatenate(follower.seen)[:, place]
 
@@ -98,8 +106,8 @@ class Traffic:
 class _Follower:
     """A policy that makes the choices of a log, and notes what another one would have made of each decision."""
 
-    def __init__(self, policy: Policy[Any], arms: IntArray, probabilities: FloatArray | None) -> None:
-        self._policy, self._arms, self._probabilities = policy, arms, probabilities
+    def __init__(self, policy: Policy[Any], arms: IntArray, told: FloatArray | None) -> None:
+        self._policy, self._arms, self._told = policy, arms, told
         self.seen: list[FloatArray] = []
         """Of each step: its propensities, shape (1, n_arms)."""
         self.params = policy.params
@@ -110,8 +118,7 @@ class _Follower:
     def choose(self, state: Any, context: Context, rng: np.random.Generator) -> Choice:
         step = len(self.seen)
         self.seen.append(self._policy.propensities(state, context))
-        told = None if self._probabilities is None else self._probabilities[step : step + 1]
-        return Choice(self._arms[step : step + 1], told)
+        return Choice(self._arms[step : step + 1], None if self._told is None else self._told[step : step + 1])
 
     def update(self, state: Any, feedback: Feedback) -> Any:
         return self._policy.update(state, feedback)
@@ -124,9 +131,60 @@ def read_traffic(store: Store, run_id: str, label: str | None, replication: int)
     """The decisions of the router of that label (by default the only one) in one replication of a run.
 
     Raises:
-        RunError: the run has no such router or replication, has not come so far, or the router is a cascade.
+        RunError: the run has no such router or replication, has not come so far, has lost outcomes, or the router is a
+            cascade.
     """
     log = read_run(store, run_id)
+    stream, column = _stream(log, run_id, label, replication)
+    trajectory = log.trajectories.get(stream)
+    if trajectory is None:
+        raise RunError(f"run {run_id} is not finished", f"krins-eval run --resume {run_id}")
+    plan, table, ground = _setting(log)
+    schedule = plan.schedule(stream)
+    tasks, arms = schedule.tasks[:, column], trajectory.arms[:, column].astype(np.int64)
+    cell = tasks, arms, plan.samples(schedule.draws[:, column], table.counts[tasks, arms])
+    if np.isnan(table.quality[cell]).any():
+        raise RunError(
+            f"run {run_id}: outcomes are missing from its journal, so that what its router knew cannot be told",
+            "ask about another run; `krins-eval history rebuild` names journals that are damaged",
+        )
+    rewards = reward_values(plan.suite.reward, table.quality[cell], table.cost_usd[cell], table.latency_seconds[cell])
+    learnt = log.started.table_parquet is not None or ~is_unanswered(table.failure[cell])
+    probabilities = trajectory.probabilities
+    return Traffic(
+        plan=plan,
+        table=table,
+        ground=ground,
+        router=plan.suite.routers[stream.router],
+        tasks=tasks,
+        arms=arms,
+        order=schedule.arms[column],
+        quality=table.quality[cell],
+        cost_usd=table.cost_usd[cell],
+        rewards=np.where(learnt, rewards, np.nan),
+        recorded_probabilities=None if probabilities is None else probabilities[:, column],
+    )
+
+
+class _Setting(NamedTuple):
+    plan: Plan
+    table: OutcomeTable
+    ground: Ground
+
+
+def _setting(log: RunLog) -> _Setting:
+    """What a finished run decided on."""
+    suite = log.started.suite
+    if log.started.table_parquet is not None:
+        setting = recorded_setting(suite, recorded_table(log))
+        return _Setting(setting.plan, setting.table, setting.player.ground)
+    table = unanswered_at_mean_cost(live_table(log, log.outcomes.values()))
+    plan = Plan(suite, len(table.tasks), len(table.arms))
+    return _Setting(plan, table, live_ground(suite, table.tasks, table.arms))
+
+
+def _stream(log: RunLog, run_id: str, label: str | None, replication: int) -> tuple[Stream, int]:
+    """Where a replication of a router stands: its stream, and its number in that."""
     suite = log.started.suite
     if log.started.purpose != "run":
         raise RunError(f"{run_id} is a recording, and decided nothing", "name a run of a suite with routers")
@@ -140,36 +198,7 @@ def read_traffic(store: Store, run_id: str, label: str | None, replication: int)
     if not 0 <= replication < suite.n_replications:
         raise RunError(f"run {run_id} has no replication {replication}", f"it has 0 to {suite.n_replications - 1}")
     block, column = divmod(replication, BLOCK_SIZE)
-    stream = Stream(number, block, min(BLOCK_SIZE, suite.n_replications - block * BLOCK_SIZE))
-    trajectory = log.trajectories.get(stream)
-    if trajectory is None:
-        raise RunError(f"run {run_id} is not finished", f"krins-eval run --resume {run_id}")
-    if log.started.table_parquet:
-        setting = recorded_setting(suite, recorded_table(log))
-        table, plan, ground = setting.table, setting.plan, setting.player.ground
-    else:
-        table = live_table(log, log.outcomes.values())
-        plan = Plan(suite, len(table.tasks), len(table.arms))
-        ground = live_ground(suite, table.tasks, table.arms)
-    schedule = plan.schedule(stream)
-    tasks, arms = schedule.tasks[:, column], trajectory.arms[:, column].astype(np.int64)
-    cell = tasks, arms, plan.samples(schedule.draws[:, column], table.counts[tasks, arms])
-    rewards = table.rewards(suite.reward)[cell]
-    if not log.started.table_parquet:
-        rewards = np.where(is_unanswered(table.failure[cell]), np.nan, rewards)
-    return Traffic(
-        plan=plan,
-        table=table,
-        ground=ground,
-        router=router,
-        tasks=tasks,
-        arms=arms,
-        order=schedule.arms[column],
-        rewards=rewards,
-        quality=table.quality[cell],
-        cost_usd=table.cost_usd[cell],
-        recorded_probabilities=None if trajectory.probabilities is None else trajectory.probabilities[:, column],
-    )
+    return Stream(number, block, min(BLOCK_SIZE, suite.n_replications - block * BLOCK_SIZE)), column
 
 
 def _router_number(labels: list[str], label: str | None, run_id: str) -> int:

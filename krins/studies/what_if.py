@@ -6,8 +6,9 @@ traffic that A served"; what B would have learnt from its own choices no log can
 run, whose table has an outcome for every model, the true answer is computed beside the estimates: it checks them, and
 nothing of it goes into them.
 
-Invariants: refused, with the reason, where the log lacks support. Left out: routers that steer by their own spending
-or ask several models (budgeted, quality-floor, cascade): what they would do depends on what they had done.
+Invariants: refused, with the reason, where the log lacks support. Decisions at which A had no alternative, as when each
+model is tried once first, say nothing about B: they are left out, and counted. Left out: routers that steer by their
+own spending or ask several models (budgeted, quality-floor, cascade): what they would do depends on what they had done.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from krins.environments.table import mean_over_samples
 from krins.errors import RunError, SuiteError, UserError
 from krins.interfaces import FloatArray, IntArray
 from krins.router_specs import CHARGED, CascadeRouter, FixedRouter, RandomRouter, Router, RouterEntry
-from krins.runs.baselines import AMOUNT, SHARE, Range, is_complete
+from krins.runs.baselines import is_complete
 from krins.runs.store import Store
 from krins.statistics.off_policy import Estimate, all_estimates
 from krins.statistics.overlap import Log, Overlap, overlap
 from krins.statistics.reward_model import cross_fitted_predictions
 from krins.studies.logged import Traffic, read_traffic
+
+_CERTAIN = 1.0 - 1e-9
 
 
 class Answer(NamedTuple):
@@ -38,7 +41,7 @@ class Answer(NamedTuple):
     estimates: tuple[Estimate, ...]
     """Under the other router."""
     known: float | None
-    """The true mean on these decisions, where the run's table tells it."""
+    """The true mean on these decisions, where a recorded table tells it."""
 
 
 class WhatIf(NamedTuple):
@@ -49,11 +52,15 @@ class WhatIf(NamedTuple):
     """Label of the router that is asked about."""
     replication: int
     n_decisions: int
+    n_forced: int
+    """Further decisions, left out: the log's router had no alternative."""
     n_unanswered: int
-    """Decisions without an outcome to judge, which are left out."""
-    n_repositories: int
+    """Of `n_decisions`: those without an outcome to judge, which count as quality 0 at the model's mean cost."""
+    n_clusters: int
+    """Repositories; a task without one counts for itself."""
     logger_learnt: bool
-    """Whether the log's router learnt while it made the log: estimates stay unbiased, but need not be normal."""
+    """Whether the log's router learnt while it made the log: then no estimate need be normal."""
+    target_learns: bool
     overlap: Overlap
     quality: Answer
     cost_usd: Answer | None
@@ -69,13 +76,17 @@ def parse_router(text: str) -> Router:
     import yaml
 
     try:
-        return TypeAdapter(RouterEntry).validate_python(yaml.safe_load(text))
-    except (ValidationError, yaml.YAMLError) as failure:
-        said = failure.errors(include_url=False)[0]["msg"] if isinstance(failure, ValidationError) else str(failure)
-        raise SuiteError(
-            f"{text!r} is no router: {said.removeprefix('Value error, ')}",
-            "name it as a suite would: thompson, fixed:MODEL, or {policy: epsilon-greedy, epsilon: 0.2}",
-        ) from None
+        return TypeAdapter(RouterEntry).validate_python(yaml.safe_load(text) if text.startswith("{") else text)
+    except ValidationError as failure:
+        first = failure.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        said = f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}"
+    except yaml.YAMLError as failure:
+        said = " ".join(str(failure).split())
+    raise SuiteError(
+        f"{text!r} is no router: {said}",
+        "name it as a suite would: thompson, fixed:MODEL, or {policy: epsilon-greedy, epsilon: 0.2}",
+    )
 
 
 def what_if(home: Path, run_id: str, router: Router, logged: str | None = None, replication: int = 0) -> WhatIf:
@@ -93,27 +104,29 @@ def what_if(home: Path, run_id: str, router: Router, logged: str | None = None, 
     store = Store(home)
     run_id = store.find(run_id)
     traffic = read_traffic(store, run_id, logged, replication)
-    kept = np.flatnonzero(traffic.is_answered)
-    if not kept.size:
+    if not traffic.is_answered.any():
         raise RunError(f"run {run_id}: no decision of {traffic.router.label} has an outcome", "see what failed there")
-    propensities = traffic.propensities
-    logged_ones = propensities[np.arange(len(propensities)), traffic.arms]
-    target = traffic.along(router, logged_ones)
-    has_costs = not np.isnan(traffic.cost_usd[kept]).any()
-    asked = _Asked(traffic, kept, propensities[kept], target[kept])
+    asked = _asked(traffic, router)
+    has_costs = not np.isnan(traffic.cost_usd).any()
     return WhatIf(
         run_id=run_id,
         logged=traffic.router.label,
         target=router.label,
         replication=replication,
-        n_decisions=kept.size,
-        n_unanswered=len(propensities) - kept.size,
-        n_repositories=len(np.unique(traffic.clusters)),
-        logger_learnt=not isinstance(traffic.router, (FixedRouter, RandomRouter)),
+        n_decisions=len(asked.kept),
+        n_forced=len(traffic.arms) - len(asked.kept),
+        n_unanswered=int((~traffic.is_answered[asked.kept]).sum()),
+        n_clusters=len(np.unique(traffic.clusters[asked.kept])),
+        logger_learnt=_learns(traffic.router),
+        target_learns=_learns(router),
         overlap=overlap(asked.log(traffic.quality), asked.target),
-        quality=asked.answer(traffic.quality, traffic.table.quality, SHARE),
-        cost_usd=asked.answer(traffic.cost_usd, traffic.table.cost_usd, AMOUNT) if has_costs else None,
+        quality=asked.answer(traffic.quality, traffic.table.quality),
+        cost_usd=asked.answer(traffic.cost_usd, traffic.table.cost_usd) if has_costs else None,
     )
+
+
+def _learns(router: Router) -> bool:
+    return not isinstance(router, (FixedRouter, RandomRouter))
 
 
 def as_json(found: WhatIf) -> dict[str, Any]:
@@ -128,19 +141,14 @@ def _plain(value: Any) -> Any:
     return [_plain(part) for part in value] if isinstance(value, tuple) else value
 
 
-def _cut_off(estimate: Estimate, within: Range) -> Estimate:
-    """With an interval that ends where the mean cannot be."""
-    if estimate.low is None or estimate.high is None:
-        return estimate
-    return estimate._replace(low=max(estimate.low, within[0]), high=min(estimate.high, within[1]))
-
-
 class _Asked(NamedTuple):
-    """A log and the probabilities of another router on it, both of shape (n_kept, n_arms)."""
+    """A log and the probabilities of another router on it."""
 
     traffic: Traffic
     kept: IntArray
+    """The decisions at which the logging router had a choice; for one that never has, all."""
     propensities: FloatArray
+    """Shape (n_kept, n_arms), as `target`."""
     target: FloatArray
 
     def log(self, outcomes: FloatArray) -> Log:
@@ -149,18 +157,30 @@ class _Asked(NamedTuple):
         clusters = np.unique(self.traffic.clusters[self.kept], return_inverse=True)[1]
         return Log(actions, chosen, outcomes[self.kept], clusters, self.propensities)
 
-    def answer(self, outcomes: FloatArray, of_table: FloatArray, within: Range) -> Answer:
-        log, n_arms = self.log(outcomes), self.target.shape[1]
+    def answer(self, outcomes: FloatArray, of_table: FloatArray) -> Answer:
+        log = self.log(outcomes)
+        estimates = all_estimates(log, self.target, self._predictions(log), np.random.default_rng(0))
+        return Answer(float(log.outcomes.mean()), estimates, self._known(of_table))
+
+    def _predictions(self, log: Log) -> FloatArray | None:
+        if log.clusters.max() == 0:  # nothing is predicted from its own cluster, and there is no other
+            return None
         features = self.traffic.ground.features
+        # The first column is the intercept, which the model has of its own.
         inputs = None if features is None else features[self.traffic.tasks[self.kept]][:, 1:]
-        predictions = cross_fitted_predictions(log, n_arms, inputs)
-        estimates = all_estimates(log, self.target, predictions, np.random.default_rng(0))
-        limited = tuple(_cut_off(estimate, within) for estimate in estimates)
-        return Answer(float(log.outcomes.mean()), limited, self._known(of_table))
+        return cross_fitted_predictions(log, self.target.shape[1], inputs)
 
     def _known(self, of_table: FloatArray) -> float | None:
         """With the mean over samples, for what other models would have drawn is open."""
-        if not is_complete(self.traffic.table):
+        traffic = self.traffic
+        if traffic.plan.suite.environment.kind != "recorded" or not is_complete(traffic.table):
             return None
-        means = mean_over_samples(of_table)[self.traffic.tasks[self.kept]]
+        means = mean_over_samples(of_table)[traffic.tasks[self.kept]]
         return float((self.target * means).sum(axis=1).mean())
+
+
+def _asked(traffic: Traffic, router: Router) -> _Asked:
+    propensities, target = traffic.propensities, traffic.along(router)
+    had_choice = propensities.max(axis=1) < _CERTAIN
+    kept = np.flatnonzero(had_choice) if had_choice.any() else np.arange(len(had_choice))
+    return _Asked(traffic, kept, propensities[kept], target[kept])

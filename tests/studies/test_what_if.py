@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -71,7 +72,7 @@ def test_a_router_asked_about_itself_scores_what_it_scored(
     router = {"policy": "epsilon-greedy", "epsilon": 0.3}
     found = what_if(tmp_path, run_of(tmp_path, table, router), parse_router(json.dumps(router)))
     assert found.overlap.largest_weight == pytest.approx(1.0)
-    assert found.overlap.effective_sample_size == pytest.approx(N_TASKS)
+    assert found.overlap.effective_sample_size == pytest.approx(N_TASKS - N_ARMS)
     for name in ("IPS", "SNIPS", "replay"):
         assert value(found, name) == pytest.approx(found.quality.logged)
 
@@ -116,6 +117,10 @@ def test_a_learner_learns_from_the_log(tmp_path: Path, table: tuple[FloatArray, 
         ("random", "lints", SuiteError, "looks at features"),
         ("random", "thomson", SuiteError, "is no router"),
         ("random", "{policy: [", SuiteError, "is no router"),
+        ("random", "{policy: fixed}", SuiteError, "model: Field required"),
+        ("random", "{policy: fixed, model: model-1, colour: red}", SuiteError, "colour: Extra inputs"),
+        ("random", "fixed:model-1 #x", SuiteError, "no model 'model-1 #x'"),
+        ("random", "{policy: exp3, reward_range: [0, 0.5]}", SuiteError, "outside its reward_range"),
         (
             {"policy": "cascade", "models": ["model-0", "model-1"], "verifier": {"sensitivity": 1, "specificity": 1}},
             "random",
@@ -147,10 +152,40 @@ def test_which_decisions_is_to_be_said(tmp_path: Path, table: tuple[FloatArray, 
         what_if(tmp_path, run_id, parse_router("ucb1"), "random", 3)
 
 
-def test_one_task_is_too_few(tmp_path: Path) -> None:
+def test_one_repository_has_estimates_without_intervals_or_a_model(tmp_path: Path) -> None:
     run_id = run_of(tmp_path, (np.ones((1, 2)), np.ones((1, 2))), "random")
-    with pytest.raises(UserError, match="one cluster"):
-        what_if(tmp_path, run_id, parse_router("random"))
+    found = what_if(tmp_path, run_id, parse_router("random"))
+    assert [(e.name, e.value, e.low, e.high) for e in found.quality.estimates] == [
+        (name, 1.0, None, None) for name in ("IPS", "SNIPS", "replay")
+    ]
+
+
+def test_decisions_without_an_alternative_are_left_out(tmp_path: Path, table: tuple[FloatArray, FloatArray]) -> None:
+    found = what_if(tmp_path, run_of(tmp_path, table, "epsilon-greedy"), parse_router("random"))
+    assert (found.n_forced, found.n_decisions) == (N_ARMS, N_TASKS - N_ARMS)
+
+
+def test_a_task_without_a_repository_is_one_cluster_however_often_it_comes_up(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    path = write_table(tmp_path / "table.parquet", rng.integers(2, size=(8, 2)).astype(np.float64), np.ones((8, 2)))
+    frame = pd.read_parquet(path)
+    answers = []
+    for repositories in (None, frame["task_id"]):
+        frame.assign(repo=repositories).to_parquet(path)
+        suite = write_suite(tmp_path, {"kind": "recorded", "table": str(path)}, ["random"], passes=20)
+        answers.append(what_if(tmp_path, run(suite, home=tmp_path).run_id, parse_router("fixed:model-1")))
+    assert answers[0].n_clusters == 8
+    assert answers[0].quality == answers[1].quality
+
+
+def test_the_floor_of_the_suite_is_the_log_s_and_not_the_target_s(
+    tmp_path: Path, table: tuple[FloatArray, FloatArray]
+) -> None:
+    run_id = run_of(tmp_path, table, "random", exploration_floor=0.5)
+    traffic = read_traffic(Store(tmp_path), run_id, None, 0)
+    assert traffic.along(parse_router("ucb1")).max() == 1.0
+    floored = traffic.along(parse_router("{policy: ucb1, exploration_floor: 0.5}"))
+    assert floored.max() == 0.5 + 0.5 / N_ARMS
 
 
 def test_the_command(tmp_path: Path, table: tuple[FloatArray, FloatArray]) -> None:
