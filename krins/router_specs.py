@@ -173,6 +173,9 @@ class BudgetedRouter(_Adaptive):
     policy: Literal["budgeted"] = "budgeted"
     usd_per_task: float = Field(gt=0, allow_inf_nan=False)
     """Most quality for at most so much a task, on average; `environment.budget` makes a limit hard."""
+    expected_usd: dict[str, Usd] = Field(default_factory=dict)
+    """Model to what a task will cost there, as far as that is known; others are taken to cost `usd_per_task`, until it
+    is known better. Without any, dear models are tried blindly."""
 
 
 class QualityFloorRouter(_Adaptive):
@@ -181,7 +184,7 @@ class QualityFloorRouter(_Adaptive):
     """The model whose quality is to be kept."""
     margin: float = Field(0.02, gt=0, lt=1)
     """Least cost such that quality is lower than the reference's by at most this."""
-    confidence: float = Field(0.95, gt=0.5, lt=1)
+    confidence: float = Field(0.975, gt=0.5, lt=1)
     """That the margin is kept over all decisions so far."""
 
 
@@ -253,7 +256,7 @@ CONTEXTUAL = (LinUcbRouter, LinTsRouter)
 """Routers that look at features of the task."""
 CHARGED = (BudgetedRouter, QualityFloorRouter)
 """Routers that learn what answers cost, whatever the reward."""
-NAMING = (FixedRouter, QualityFloorRouter, CascadeRouter)
+NAMING = (FixedRouter, BudgetedRouter, QualityFloorRouter, CascadeRouter)
 """Routers that know models by name, and so must see them in the environment's order."""
 
 

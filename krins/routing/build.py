@@ -101,7 +101,7 @@ class Ground:
             case LinUcbRouter() | LinTsRouter():
                 return self._linear(router)
             case BudgetedRouter():
-                return Budgeted(router.usd_per_task)
+                return Budgeted(router.usd_per_task, expected_usd=self._expected_usd(router))
             case QualityFloorRouter():
                 reference = arm_number(router, router.reference, self.arm_names)
                 return QualityFloor(reference, router.margin, router.confidence)
@@ -149,6 +149,13 @@ class Ground:
         if isinstance(router, LinUcbRouter):
             return LinUCB(width, alpha=router.alpha, ridge=router.ridge, shared=router.shared)
         return LinTS(width, scale=router.scale, ridge=router.ridge, shared=router.shared)
+
+    def _expected_usd(self, router: BudgetedRouter) -> tuple[float, ...] | None:
+        for model in router.expected_usd:
+            arm_number(router, model, self.arm_names)
+        if not router.expected_usd:
+            return None
+        return tuple(router.expected_usd.get(name, router.usd_per_task) for name in self.arm_names)
 
     def _expected(self, router: Router, prior: Prior) -> FloatArray:
         """Shape (n_arms,): the reward that the prior's scores promise; NaN where there is none."""
