@@ -3,7 +3,7 @@
     python experiments/verifier_break_even.py TABLE
 
 TABLE is the public OpenHands index as an outcome table; claude-fable-5 is left out. Verifiers are SIMULATED: a right
-answer passes with the sensitivity, a wrong one is caught with the specificity; expectations are exact, nothing is drawn.
+answer passes with the sensitivity, a wrong one is caught with the specificity; expectations are exact, without draws.
 Shown for two slices and three cascades: quality and USD a task behind verifiers of stated rates, with 95% intervals
 over tasks, clustered by repository; and the least specificity for which the cascade beats the best single model, by
 reward (quality - 0.2 * USD, at least -1), as a saving (cheaper, quality lower by at most 0.02), and for certain.

@@ -30,8 +30,8 @@ class Router(Frozen):
         return self.name or self._default_label()
 
     def _default_label(self) -> str:
-        fields = type(self).model_fields
-        changed = [key for key in fields if key not in {"policy", "name"} and getattr(self, key) != fields[key].default]
+        defaults = {key: field.get_default(call_default_factory=True) for key, field in type(self).model_fields.items()}
+        changed = [key for key in defaults if key not in {"policy", "name"} and getattr(self, key) != defaults[key]]
         values = ", ".join(f"{key}={getattr(self, key)}" for key in changed)
         return f"{self.policy}({values})" if values else self.policy
 
@@ -50,7 +50,7 @@ Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Prior(Frozen):
     """A warm start: published scores that count as if they had been rewards."""
 
-    weight: float = Field(gt=0, allow_inf_nan=False)
+    weight: float = Field(gt=0, le=1e9)
     """How many rewards a score is worth."""
     scores: dict[str, float] = Field(min_length=1)
     """Model to expected quality in [0, 1]; models that are left out start cold."""
@@ -163,7 +163,7 @@ class LinUcbRouter(_Adaptive):
 
 class LinTsRouter(_Adaptive):
     policy: Literal["lints"] = "lints"
-    scale: float = Field(0.5, gt=0, allow_inf_nan=False)
+    scale: float = Field(0.5, ge=1e-6, le=1e6)
     """Standard deviation of a reward around its expectation."""
     ridge: float = Field(1.0, ge=1e-6, le=1e6)
     shared: bool = False

@@ -134,6 +134,12 @@ class Ground:
         if discount is not None:
             return Discounted(policy, discount)
         if window is not None:
+            if window < len(self.arm_names):
+                raise SuiteError(
+                    f"router {router.label}: a window of {window} rewards is too short for the "
+                    f"{len(self.arm_names)} models that there are",
+                    "give it several rewards for each model",
+                )
             return SlidingWindow(policy, window)
         if restart is not None:
             return Restarting(policy, restart, reward_range=getattr(router, "reward_range", self.reward_range))

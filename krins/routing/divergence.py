@@ -189,6 +189,7 @@ def _upper_surprise(p: FloatArray, level: FloatArray) -> FloatArray:
     u += half
     for _ in range(_N_STEPS):
         u -= _halley_step(u, p, rest, level)
+        np.maximum(u, 0.0, out=u)  # with more rewards than doubles can tell apart a step goes astray
     u -= np.log(rest, out=rest)
     # An arm that never failed has q = 1, however often it was tried.
     u[certain] = np.finfo(np.float64).max

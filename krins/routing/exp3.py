@@ -19,6 +19,9 @@ from krins.interfaces import Choice, Context, Feedback, FloatArray
 from krins.routing.tally import lesson, state_shape
 from krins.routing.ucb import check_range
 
+_LEAST = 1e-150
+"""Of the probability of a choice; estimates from less could not be added up."""
+
 
 class LossState(NamedTuple):
     """What each arm would have lost so far, estimated."""
@@ -78,8 +81,10 @@ class EXP3:
         if feedback.probabilities is None:
             raise ValueError("EXP3 learns from the probability of each choice, got none")
         probabilities = feedback.probabilities[rows]
-        if not (probabilities > 0.0).all():
-            raise ValueError(f"EXP3 divides by the probability of a choice, got {probabilities.min()}")
+        # Written so that NaN is wrong as well.
+        wrong = ~((probabilities >= _LEAST) & (probabilities <= 1.0))
+        if wrong.any():
+            raise ValueError(f"EXP3 divides by the probability of a choice, got {probabilities[wrong][0]}")
         learnt, losses = state.learnt.copy(), state.losses.copy()
         learnt[rows] += 1.0
         losses[rows, arms] += (high - rewards) / (high - low) / probabilities

@@ -198,7 +198,8 @@ def _check_fields(fields: tuple[str, ...], difficulty_known_at_routing: bool) ->
 def _ngrams(parts: Sequence[Any], orders: tuple[int, int], join: Callable[[Any], str]) -> set[str]:
     """Distinct n-grams of all orders."""
     low, high = orders
-    return {join(parts[i : i + n]) for n in range(low, high + 1) for i in range(len(parts) - n + 1)}
+    longest = min(high, len(parts))
+    return {join(parts[i : i + n]) for n in range(low, longest + 1) for i in range(len(parts) - n + 1)}
 
 
 def _hashed(grams: Iterable[str], buckets: int) -> FloatArray:

@@ -39,7 +39,7 @@ class ExplorationFloor(Generic[State]):
 
     @property
     def params(self) -> Mapping[str, Any]:
-        return {"policy": type(self.policy).__name__, **self.policy.params, "floor": self.floor}
+        return {"policy": {"name": type(self.policy).__name__, **self.policy.params}, "floor": self.floor}
 
     def init(self, n_arms: int, n_replications: int) -> State:
         return self.policy.init(n_arms, n_replications)

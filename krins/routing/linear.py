@@ -81,7 +81,7 @@ class _Linear:
         replications, arms, rewards = lesson(feedback)
         features = self._checked(feedback.features, feedback.arms.size)
         features = features if feedback.observed is None else features[replications]
-        _refuse_infinite(features)
+        _refuse_far(features, self.ridge)
         if not self.shared:
             learn(state, (replications, arms), features, rewards)
         else:
@@ -91,7 +91,7 @@ class _Linear:
 
     def _scores(self, state: Ridge, context: Context) -> Scores:
         features = self._checked(context.features, len(state.stacked))
-        _refuse_infinite(features)
+        _refuse_far(features, self.ridge)
         if not self.shared:
             return scores(state, features[:, None, :])
         n_arms = self._n_arms(state)
@@ -179,7 +179,7 @@ class LinTS(_Linear):
     scale that grows with n_features and time. State: `Ridge`.
 
     Raises:
-        ValueError: scale is not positive and finite; what `_Linear` refuses.
+        ValueError: scale is not from 1e-6 to 1e6; what `_Linear` refuses.
     """
 
     scale: float = 0.5
@@ -187,8 +187,8 @@ class LinTS(_Linear):
 
     def __post_init__(self) -> None:
         _Linear.__post_init__(self)
-        if not 0.0 < self.scale < math.inf:
-            raise ValueError(f"scale is a positive, finite number, got {self.scale}")
+        if not 1e-6 <= self.scale <= 1e6:
+            raise ValueError(f"scale is from 1e-6 to 1e6, got {self.scale}")
 
     def choose(self, state: Ridge, context: Context, rng: np.random.Generator) -> Choice:
         mean, deviation = self._scores(state, context)
@@ -203,7 +203,18 @@ class LinTS(_Linear):
         return chance_of_largest(Normal(mean, self.scale * deviation), *mean.shape)
 
 
-def _refuse_infinite(features: FloatArray) -> None:
-    # The sum of squares shows them all, in half the time of isfinite; scores square the features anyway.
-    if not math.isfinite(np.vdot(features, features)):
-        raise ValueError(f"features of shape {features.shape} hold a NaN, an infinite number or one beyond 1e150")
+def largest_square(ridge: float) -> float:
+    """Squared length of a row of features up to which six digits of a regression are left after it."""
+    return 1e10 * ridge
+
+
+def _refuse_far(features: FloatArray, ridge: float) -> None:
+    # Written so that NaN fails; the sum over all rows is quick, and as a rule small enough for each.
+    if not np.vdot(features, features) <= largest_square(ridge):
+        with np.errstate(over="ignore"):
+            squares = np.vecdot(features, features)
+        if not (squares <= largest_square(ridge)).all():
+            raise ValueError(
+                f"features of shape {features.shape} hold a NaN, an infinite number or a row too long for a ridge of "
+                f"{ridge:g}: scale features to about 1"
+            )

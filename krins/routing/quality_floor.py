@@ -111,7 +111,8 @@ class QualityFloor:
         return FloorState(alpha, beta, costs)
 
     def propensities(self, state: FloorState, context: Context) -> FloatArray:
-        """As `Policy.propensities`; absolute error below 1e-6, by a quadrature over the reference's posterior."""
+        """As `Policy.propensities`; absolute error below 1e-4 (1e-6 for outcomes of 0 and 1), by a
+        quadrature over the reference's posterior."""
         n_replications, n_arms = state.alpha.shape
         allowed = self.allowed(state, context)
         order: IntArray = np.argsort(_cost_index(state), axis=1, kind="stable")
@@ -162,7 +163,7 @@ class QualityFloor:
         mean = alpha / (alpha + beta)
         deviation = np.sqrt(mean * (1.0 - mean) / (alpha + beta + 1.0))
         edges = mean[..., None] + deviation[..., None] * _REACH
-        own = edges[:, self.reference]
+        own = edges[:, self.reference].copy()
         # The others are compared with the reference's draw less the margin; none is resolved beyond that draw's reach.
         edges += self.margin
         edges[:, self.reference] = own

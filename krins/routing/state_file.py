@@ -134,7 +134,7 @@ def _verified(text: str) -> dict[str, Any]:
     """What is in the text, once its kind and version are right and not a character of it differs."""
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError) as failure:
+    except (TypeError, ValueError, RecursionError) as failure:
         raise StateError(f"this is no router state, or it was cut off: {failure}", _REMEDY) from failure
     if not isinstance(found, dict) or found.get("kind") != KIND:
         raise StateError("this is JSON, but no router state", f"a router state has kind {KIND!r}")

@@ -21,6 +21,10 @@ LEAST_WEIGHT = 1e-100
 clear of the smallest doubles, whose digits are lost."""
 
 
+_NEXT_TO_NOTHING = 1e-150
+"""What a weight of zero is divided by; its inverse can still be squared."""
+
+
 class Tally(NamedTuple):
     """What each arm has brought so far."""
 
@@ -90,15 +94,26 @@ def add_rewards(tally: Tally, feedback: Feedback) -> Tally:
         ValueError: an observed reward is NaN or infinite.
     """
     rows, arms, rewards = lesson(feedback)
-    places = rows * tally.counts.shape[1] + arms
+    places = places_of(rows, arms, tally.counts.shape[1])
     add_at(tally.counts, places, 1.0)
     add_at(tally.sums, places, rewards)
     return tally
 
 
+def places_of(rows: IntArray, arms: IntArray, n_arms: int) -> IntArray:
+    """Where in a flat table, shape (n_replications * n_arms,), the lessons belong.
+
+    Raises:
+        ValueError: an arm is not from 0 to n_arms - 1.
+    """
+    if arms.size and not 0 <= arms.min() <= arms.max() < n_arms:
+        raise ValueError(f"arms are numbered from 0 to {n_arms - 1}, got {arms.min()} to {arms.max()}")
+    return rows * n_arms + arms
+
+
 def add_at(table: FloatArray, places: IntArray, values: float | FloatArray) -> None:
-    """Add `values` in place to `table`, shape (n_replications, n_arms), at `places`: row * n_arms + arm, no two the
-    same. A third of the time of an index for rows and one for arms.
+    """Add `values` in place to `table`, shape (n_replications, n_arms), at `places` (`places_of`), no two the same. A
+    third of the time of an index for rows and one for arms.
     """
     table.reshape(-1, copy=False)[places] += values
 
@@ -119,8 +134,8 @@ def divisors(tally: Tally) -> FloatArray:
 
     Not at least 1: an arm of which 0.3 rewards are still remembered is surer than none and less sure than one.
     """
-    # Half the time of a maximum, and the same to the last bit for every weight that counts as tried by far.
-    return tally.counts + LEAST_WEIGHT
+    # A third of the time of a maximum, and without a trace in any weight that counts as tried.
+    return tally.counts + _NEXT_TO_NOTHING
 
 
 def mean_rewards(tally: Tally) -> FloatArray:

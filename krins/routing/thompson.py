@@ -17,7 +17,7 @@ import numpy as np
 
 from krins.interfaces import Choice, Context, Feedback, FloatArray
 from krins.routing.posterior import LogitBeta, StudentT, chance_of_largest
-from krins.routing.tally import add_at, lesson, state_shape
+from krins.routing.tally import add_at, lesson, places_of, state_shape
 
 
 class BetaState(NamedTuple):
@@ -64,7 +64,7 @@ class ThompsonBeta:
         neither = (rewards != 0.0) & (rewards != 1.0)
         if neither.any():
             raise not_binary(rewards[neither][0])
-        places = rows * state.alpha.shape[1] + arms
+        places = places_of(rows, arms, state.alpha.shape[1])
         add_at(state.alpha, places, rewards)
         add_at(state.beta, places, 1.0 - rewards)
         return state

@@ -7,7 +7,6 @@ Left out: indices from the divergence (`divergence`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from krins.routing.tally import (
     leading_arms,
     lesson,
     one_hot,
+    places_of,
     rewards_learnt,
     state_shape,
 )
@@ -36,8 +36,10 @@ def check_range(reward_range: tuple[float, float]) -> None:
         ValueError: reward_range is not (low, high) with low < high, both finite.
     """
     low, high = reward_range
-    if not -math.inf < low < high < math.inf:
-        raise ValueError(f"reward_range is (low, high) with low < high, both finite, got {reward_range}")
+    if not -1e100 < low < high < 1e100 or high - low < 1e-100:
+        raise ValueError(
+            f"reward_range is (low, high) with low < high, both finite and not too far, got {reward_range}"
+        )
 
 
 def log_learnt(tally: Tally) -> FloatArray:
@@ -148,7 +150,7 @@ class UCBTuned:
 
     def update(self, state: Moments, feedback: Feedback) -> Moments:
         rows, arms, rewards = lesson(feedback)
-        places = rows * state.counts.shape[1] + arms
+        places = places_of(rows, arms, state.counts.shape[1])
         add_at(state.counts, places, 1.0)
         add_at(state.sums, places, rewards)
         add_at(state.squares, places, (rewards - self.reward_range[0]) ** 2)
@@ -166,6 +168,7 @@ class UCBTuned:
         variance: FloatArray = np.divide(state.squares, counts, out=counts)
         variance -= (mean - low) ** 2
         variance /= (high - low) ** 2
+        np.maximum(variance, 0.0, out=variance)
         variance += np.sqrt(2.0 * log_by_count)
         np.minimum(variance, 0.25, out=variance)
         variance *= log_by_count

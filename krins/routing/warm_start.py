@@ -8,7 +8,6 @@ charges for cost, the caller takes the expected cost off the score first.
 
 from __future__ import annotations
 
-import math
 from typing import TypeVar
 
 import numpy as np
@@ -44,17 +43,19 @@ def warm_start(state: Started, scores: FloatArray, weight: float) -> Started:
             right score saves the more and a wrong one costs the more, the more it weighs (experiments/warm_start.py).
 
     Raises:
-        ValueError: weight is not positive and finite, a score is infinite or no share where it must be one, scores have
-            another shape than the arrays of the state, or the state is none of a Tally, a BetaState and a NormalState.
-            `Moments` is not: how much rewards vary, a score does not tell.
+        ValueError: weight is not positive and at most 1e9, a score is infinite or no share where it must be one, scores
+            have another shape than the arrays of the state, or the state is none of a Tally, a BetaState and a
+            NormalState. `Moments` is not: how much rewards vary, a score does not tell.
     """
     if isinstance(state, WindowState | RestartState):
-        return state._replace(inner=warm_start(state.inner, scores, weight))
+        own = {name: part.copy() for name, part in state._asdict().items() if isinstance(part, np.ndarray)}
+        return state._replace(inner=warm_start(state.inner, scores, weight), **own)
     if not isinstance(state, Tally | BetaState | NormalState):
         known_states = "a Tally, a BetaState or a NormalState, or a wrapper's around one"
         raise ValueError(f"a warm start takes {known_states}, got {type(state).__name__}")
-    if not 0.0 < weight < math.inf:
-        raise ValueError(f"weight is a positive, finite number of rewards, got {weight}")
+    # Posteriors of more rewards than that are narrower than their quadrature resolves.
+    if not 0.0 < weight <= 1e9:
+        raise ValueError(f"weight is a positive number of rewards of at most 1e9, got {weight}")
     if scores.shape != state[0].shape:
         raise ValueError(f"scores have shape (n_replications, n_arms) = {state[0].shape}, got {scores.shape}")
     known = ~np.isnan(scores)
@@ -72,4 +73,4 @@ def warm_start(state: Started, scores: FloatArray, weight: float) -> Started:
         return BetaState(state.alpha + sums, state.beta + (weights - sums))
     strength = state.strength + weights
     mean = np.where(known, (state.strength * state.mean + sums) / strength, state.mean)
-    return state._replace(mean=mean, strength=strength)
+    return NormalState(mean, strength, state.shape.copy(), state.scale.copy())

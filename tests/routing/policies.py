@@ -15,10 +15,16 @@ import pytest
 
 from krins.interfaces import BoolArray, Context, Feedback, FloatArray, IntArray, Policy
 from krins.routing.baselines import FixedArm, UniformRandom
+from krins.routing.budgeted import Budgeted
 from krins.routing.divergence import IMED, KLUCB
 from krins.routing.epsilon_greedy import DecayingEpsilonGreedy, EpsilonGreedy
 from krins.routing.exp3 import EXP3
+from krins.routing.floor import ExplorationFloor
+from krins.routing.forgetting import Discounted, SlidingWindow
+from krins.routing.linear import LinTS, LinUCB
 from krins.routing.play import Play, Results, play
+from krins.routing.quality_floor import QualityFloor
+from krins.routing.restart import Restarting
 from krins.routing.thompson import ThompsonBeta, ThompsonNormal
 from krins.routing.ucb import UCB1, UCBTuned
 
@@ -62,6 +68,15 @@ POLICIES = [
     UnderTest(ThompsonNormal()),
     UnderTest(FixedArm(0), learns=False, exchangeable=False, any_order=True),
     UnderTest(UniformRandom(), learns=False, any_order=True),
+    UnderTest(LinUCB(N_FEATURES), takes_features=True),
+    UnderTest(LinUCB(N_FEATURES, shared=True), takes_features=True, exchangeable=False, name="LinUCB shared"),
+    UnderTest(LinTS(N_FEATURES), takes_features=True),
+    UnderTest(ExplorationFloor(UCB1(), 0.2), name="UCB1 with a floor"),
+    UnderTest(Discounted(UCB1(), 0.95), first_each_once=True, name="UCB1 discounted"),
+    UnderTest(SlidingWindow(EpsilonGreedy(0.3), 50), first_each_once=True, name="EpsilonGreedy in a window"),
+    UnderTest(Restarting(ThompsonNormal()), name="ThompsonNormal restarting"),
+    UnderTest(Budgeted(0.05)),
+    UnderTest(QualityFloor(0, 0.1), learns=False, exchangeable=False),
 ]
 
 

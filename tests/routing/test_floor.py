@@ -89,4 +89,7 @@ def test_a_floor_that_is_none_is_refused(floor: float) -> None:
 
 
 def test_params_are_those_of_both() -> None:
-    assert ExplorationFloor(EpsilonGreedy(0.3), 0.1).params == {"policy": "EpsilonGreedy", "epsilon": 0.3, "floor": 0.1}
+    assert ExplorationFloor(EpsilonGreedy(0.3), 0.1).params == {
+        "policy": {"name": "EpsilonGreedy", "epsilon": 0.3},
+        "floor": 0.1,
+    }

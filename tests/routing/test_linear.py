@@ -218,7 +218,7 @@ def test_features_that_do_not_fit_are_refused_and_nothing_is_changed(policy: Lin
         (np.ones(4), r"shape \(2, 4\), got \(4,\)"),
         (np.array([[0.0, 1.0, 2.0, np.nan], [0.0] * 4]), "NaN"),
         (np.array([[0.0] * 4, [0.0, 1.0, -np.inf, 3.0]]), "infinite"),
-        (np.full((2, 4), 1e200), "beyond 1e150"),
+        (np.full((2, 4), 1e200), "too long for a ridge"),
     ]
     for features, message in wrong:
         with pytest.raises(ValueError, match=message):
@@ -343,3 +343,18 @@ def test_features_of_arms_carry_over_to_other_arms() -> None:
         state = policy.update(state, Feedback(np.array([arm]), np.array([reward]), features=np.array([[1.0, size]])))
     chosen = [int(policy.choose(state, idle(np.array([[1.0, size]])), rng).arms[0]) for size in (-2.0, 2.0)]
     assert chosen == [0, 2]
+
+
+@pytest.mark.parametrize("ridge", [1e-6, 1e-3, 1.0])
+def test_features_that_would_swamp_the_ridge_are_refused_and_others_stay_finite(ridge: float) -> None:
+    policy = LinUCB(2, ridge=ridge)
+    far = np.sqrt(1e10 * ridge)
+    state = policy.init(1, 1)
+    for step in range(60):
+        features = np.array([[far / 10.0, far * (0.9 + 0.001 * step)]])
+        state = policy.update(state, Feedback(np.array([0]), np.ones(1), features=features))
+    assert np.isfinite(state.stacked).all()
+    before = state.stacked.copy()
+    with pytest.raises(ValueError, match="scale features"):
+        policy.update(state, Feedback(np.array([0]), np.ones(1), features=np.array([[1.0, 1.1 * far]])))
+    np.testing.assert_array_equal(state.stacked, before)

@@ -213,3 +213,24 @@ def test_the_floor_holds_and_saves() -> None:
     assert n_held > 181
     assert mean_usd < 0.7
     assert held(None)[0] < n_held
+
+
+def test_propensities_of_a_reference_that_is_well_known() -> None:
+    """The margin is some sixteen deviations of the reference's posterior, and an arm lies right on it."""
+    n = 50_000.0
+    state = FloorState(
+        np.array([[1.0 + 0.8 * n, 1.0 + 0.7805 * n]]),
+        np.array([[1.0 + 0.2 * n, 1.0 + 0.2195 * n]]),
+        np.array([[2.0 * n, n]]),
+    )
+    policy = QualityFloor(0, 0.02, None)
+    chances = policy.propensities(state, Context(np.zeros((1, 2), np.int64)))[0]
+    many = FloorState(*(array.repeat(40_000, axis=0) for array in state))
+    chosen = policy.choose(many, Context(np.zeros((40_000, 2), np.int64)), np.random.default_rng(3)).arms
+    share = float((chosen == 1).mean())
+    assert abs(share - chances[1]) < 4.0 * np.sqrt(chances[1] * chances[0] / 40_000)
+
+
+def test_one_arm_is_certain_however_wide_the_margin() -> None:
+    state = FloorState(np.array([[553.0]]), np.array([[1.2]]), np.array([[1.0]]))
+    assert QualityFloor(0, 0.5).propensities(state, Context(np.zeros((1, 1), np.int64))).tolist() == [[1.0]]

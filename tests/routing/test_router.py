@@ -18,7 +18,7 @@ from krins.routing.linear import LinUCB
 from krins.routing.router import Router
 from krins.routing.state_file import to_json
 from krins.routing.thompson import ThompsonBeta, ThompsonNormal
-from krins.routing.ucb import UCB1
+from krins.routing.ucb import UCB1, UCBTuned
 from krins.routing.warm_start import warm_start
 
 
@@ -118,12 +118,12 @@ def test_a_router_may_begin_from_scores() -> None:
 
 
 def test_a_state_of_other_arms_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"2 arms has shapes \[\(1, 2\), \(1, 2\)\], got \[\(1, 3\), \(1, 3\)\]"):
+    with pytest.raises(ValueError, match=r"shape \(1, 2\), got float64 of shape \(1, 3\)"):
         Router(UCB1(), ["a", "b"], 0, state=UCB1().init(3, 1))
 
 
 def test_a_state_of_several_replications_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"got \[\(2, 2\), \(2, 2\)\]"):
+    with pytest.raises(ValueError, match=r"got float64 of shape \(2, 2\)"):
         Router(UCB1(), ["a", "b"], 0, state=UCB1().init(2, 2))
 
 
@@ -197,3 +197,15 @@ def test_the_floor_s_probabilities_come_with_decisions() -> None:
     decided = [router.decide() for _ in range(200)]
     assert {arm for arm, _ in decided} == {"a", "b"}
     assert all(probability == pytest.approx(0.9 if arm == "a" else 0.1) for arm, probability in decided)
+
+
+def test_a_router_owns_its_state_and_refuses_one_of_another_kind() -> None:
+    policy = UCBTuned()
+    state = policy.init(2, 1)
+    first, second = (Router(policy, ["a", "b"], 0, state=state) for _ in range(2))
+    first.learn("a", 1.0)
+    assert not state.counts.any()
+    assert not second.snapshot().state.counts.any()
+    for wrong in (ThompsonBeta().init(2, 1), policy.init(3, 1), 5):
+        with pytest.raises(ValueError, match="the policy's state"):
+            Router(policy, ["a", "b"], 0, state=wrong)

@@ -65,3 +65,11 @@ def test_a_reward_that_is_no_number_is_refused(reward: float) -> None:
 def test_a_state_without_arms_or_replications_is_refused(n_arms: int, n_replications: int) -> None:
     with pytest.raises(ValueError, match="at least 1 arm and 1 replication"):
         state_shape(n_arms, n_replications)
+
+
+@pytest.mark.parametrize("arm", [-1, 3])
+def test_an_arm_that_is_none_touches_no_other_replication(arm: int) -> None:
+    tally = empty_tally(3, 2)
+    with pytest.raises(ValueError, match="numbered from 0 to 2"):
+        add_rewards(tally, Feedback(np.array([arm, 0]), np.ones(2)))
+    assert not tally.counts.any()

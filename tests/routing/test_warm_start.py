@@ -107,7 +107,7 @@ def test_a_restart_forgets_a_warm_start_and_the_detector_does_not_see_it() -> No
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, math.inf, math.nan])
 def test_a_weight_that_is_none_is_refused(weight: float) -> None:
-    with pytest.raises(ValueError, match="weight is a positive, finite number"):
+    with pytest.raises(ValueError, match="weight is a positive number"):
         warm_start(UCB1().init(3, 2), SCORES, weight)
 
 
@@ -141,3 +141,13 @@ def test_the_kind_of_state_is_kept() -> None:
     assert isinstance(warm_start(UCB1().init(3, 2), SCORES, 1.0), Tally)
     assert isinstance(warm_start(ThompsonBeta().init(3, 2), SCORES, 1.0), BetaState)
     assert isinstance(warm_start(ThompsonNormal().init(3, 2), SCORES, 1.0), NormalState)
+
+
+@pytest.mark.parametrize("policy", [SlidingWindow(ThompsonBeta(), 5), Restarting(ThompsonBeta())])
+def test_a_warm_state_shares_nothing_with_the_cold_one(policy: Policy[Any]) -> None:
+    cold = policy.init(2, 1)
+    warm = warm_start(cold, np.full((1, 2), 0.5), 2.0)
+    for _ in range(7):
+        warm = policy.update(warm, Feedback(np.array([0]), np.ones(1)))
+    for now, before in zip(cold[1:], policy.init(2, 1)[1:], strict=True):
+        np.testing.assert_array_equal(now, before)
