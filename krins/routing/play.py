@@ -66,6 +66,7 @@ def play(
     if n_arms > np.iinfo(np.int16).max or round_size < 1 or delay < 0:
         found = f"{n_arms}, {round_size} and {delay}"
         raise ValueError(f"play takes up to 32767 arms, rounds of at least 1 and a delay of at least 0, got {found}")
+    _keep_freed_memory()
     state = policy.init(n_arms, n_replications) if state is None else state
     arms = np.empty((horizon, n_replications), np.int16)
     probabilities: FloatArray | None = np.empty((horizon, n_replications))
@@ -86,6 +87,13 @@ def play(
         if len(waiting) > delay:
             learner.learn(arms, probabilities, *waiting.popleft())
     return Play(arms, probabilities)
+
+
+def _keep_freed_memory() -> None:
+    """glibc hands memory at the end of the heap back to the system as soon as 128 KiB of it are free, and so fetches
+    it anew for the arrays of every step, which can take as long as the arithmetic. A large block, once freed, raises
+    that limit to twice its size (mallopt(3), M_MMAP_THRESHOLD). No page of it is touched."""
+    np.empty(2**21)
 
 
 @dataclass
