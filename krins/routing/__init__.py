@@ -10,7 +10,8 @@ leading axis is independent replications. One file holds one family:
 | quality and cost apart | `budgeted`, `quality_floor` |
 | another policy, changed | `forgetting` (discount, window), `restart`, `floor` (exploration) |
 
-`tally` is the state that many share, `warm_start` fills it with published scores, `posterior` is the quadrature behind
-Thompson propensities, `reward` the formula, `build` makes policies from a suite's entries, `play` is the batched loop
-and `router` a policy at work on one replication, whose state `state_file` keeps. NumPy only.
+`tally` is the state that many share, `index` what index policies have in common, `warm_start` fills states with
+published scores, `posterior` is the quadrature behind Thompson propensities, `reward` the formula, `build` makes
+policies from a suite's entries, `play` is the batched loop, and `router` a policy at work on one replication, which
+`steppers` make fast and whose state `state_file` keeps. NumPy only.
 """

@@ -12,15 +12,13 @@ Left out: divergences of other families (KL-UCB for Poisson or exponential rewar
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from krins.interfaces import Choice, Context, Feedback, FloatArray
-from krins.routing.tally import LEAST_WEIGHT, Lead, Tally, add_rewards, divisors, empty_tally, leading_arms, one_hot
-from krins.routing.ucb import check_range, log_learnt
+from krins.interfaces import Context, FloatArray
+from krins.routing.index import TallyIndexPolicy, log_learnt
+from krins.routing.tally import LEAST_WEIGHT, Lead, Tally, divisors, leading_arms
 
 _TINY = 1e-300
 """Stands for 0 where something is divided by it, or its logarithm taken."""
@@ -31,7 +29,7 @@ _N_STEPS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class KLUCB:
+class KLUCB(TallyIndexPolicy):
     """The largest q with n * kl(mean, q) <= ln t + c ln ln t: t rewards learnt over all arms, n of them for this arm.
 
     Garivier and Cappé, The KL-UCB algorithm for bounded stochastic bandits and beyond (2011), algorithm 1; Cappé,
@@ -44,30 +42,12 @@ class KLUCB:
         ValueError: reward_range is not (low, high) with low < high, both finite; c is negative or not finite.
     """
 
-    reward_range: tuple[float, float] = (0.0, 1.0)
     c: float = 0.0
 
     def __post_init__(self) -> None:
-        check_range(self.reward_range)
+        TallyIndexPolicy.__post_init__(self)
         if not 0.0 <= self.c < math.inf:
             raise ValueError(f"c is a finite number of at least 0, got {self.c}")
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        return asdict(self)
-
-    def init(self, n_arms: int, n_replications: int) -> Tally:
-        return empty_tally(n_arms, n_replications)
-
-    def choose(self, state: Tally, context: Context, rng: np.random.Generator) -> Choice:
-        arms = self._lead(state, context).arms
-        return Choice(arms, np.ones(arms.size))
-
-    def update(self, state: Tally, feedback: Feedback) -> Tally:
-        return add_rewards(state, feedback)
-
-    def propensities(self, state: Tally, context: Context) -> FloatArray:
-        return one_hot(self._lead(state, context).arms, state.counts.shape[1])
 
     def indices(self, state: Tally) -> FloatArray:
         """Shape (n_replications, n_arms): the upper confidence bounds; of no meaning for an arm without a reward.
@@ -77,7 +57,7 @@ class KLUCB:
         low, high = self.reward_range
         return low + (high - low) * -np.expm1(-self._surprise(state))
 
-    def _lead(self, state: Tally, context: Context) -> Lead:
+    def lead(self, state: Tally, context: Context) -> Lead:
         return leading_arms(self._surprise(state), state, context.pending)
 
     def _surprise(self, state: Tally) -> FloatArray:
@@ -88,7 +68,7 @@ class KLUCB:
 
 
 @dataclass(frozen=True, slots=True)
-class IMED:
+class IMED(TallyIndexPolicy):
     """The arm with the least n * kl(mean, best mean) + ln n: the evidence against it, and how often it was tried.
 
     Honda and Takemura, Non-asymptotic analysis of a new bandit algorithm for semi-bounded rewards (2015), section 3.
@@ -99,28 +79,6 @@ class IMED:
     Raises:
         ValueError: reward_range is not (low, high) with low < high, both finite.
     """
-
-    reward_range: tuple[float, float] = (0.0, 1.0)
-
-    def __post_init__(self) -> None:
-        check_range(self.reward_range)
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        return asdict(self)
-
-    def init(self, n_arms: int, n_replications: int) -> Tally:
-        return empty_tally(n_arms, n_replications)
-
-    def choose(self, state: Tally, context: Context, rng: np.random.Generator) -> Choice:
-        arms = self._lead(state, context).arms
-        return Choice(arms, np.ones(arms.size))
-
-    def update(self, state: Tally, feedback: Feedback) -> Tally:
-        return add_rewards(state, feedback)
-
-    def propensities(self, state: Tally, context: Context) -> FloatArray:
-        return one_hot(self._lead(state, context).arms, state.counts.shape[1])
 
     def indices(self, state: Tally) -> FloatArray:
         """Shape (n_replications, n_arms): the least is chosen; of no meaning for an arm without a reward.
@@ -136,7 +94,7 @@ class IMED:
         index += np.log(counts, out=counts)
         return index
 
-    def _lead(self, state: Tally, context: Context) -> Lead:
+    def lead(self, state: Tally, context: Context) -> Lead:
         index = self.indices(state)
         return leading_arms(np.negative(index, out=index), state, context.pending)
 

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from krins.interfaces import Choice, Context, Feedback, FloatArray
+from krins.routing.index import check_range
 from krins.routing.tally import lesson, state_shape
-from krins.routing.ucb import check_range
 
 _LEAST = 1e-150
 """Of the probability of a choice; estimates from less could not be added up."""

@@ -17,8 +17,8 @@ from typing import Any, Generic, NamedTuple
 import numpy as np
 
 from krins.interfaces import BoolArray, Choice, Context, Feedback, FloatArray, IntArray, Policy, State
+from krins.routing.index import check_range
 from krins.routing.tally import lesson
-from krins.routing.ucb import check_range
 
 _TINY = 1e-300
 

@@ -7,52 +7,27 @@ Left out: indices from the divergence (`divergence`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from krins.interfaces import Choice, Context, Feedback, FloatArray
+from krins.interfaces import Context, Feedback, FloatArray
+from krins.routing.index import IndexPolicy, TallyIndexPolicy, log_learnt
 from krins.routing.tally import (
     Lead,
     Tally,
     add_at,
-    add_rewards,
     divisors,
-    empty_tally,
     leading_arms,
     lesson,
-    one_hot,
     places_of,
-    rewards_learnt,
     state_shape,
 )
 
 
-def check_range(reward_range: tuple[float, float]) -> None:
-    """
-    Raises:
-        ValueError: reward_range is not (low, high) with low < high, both finite.
-    """
-    low, high = reward_range
-    if not -1e100 < low < high < 1e100 or high - low < 1e-100:
-        raise ValueError(
-            f"reward_range is (low, high) with low < high, both finite and not too far, got {reward_range}"
-        )
-
-
-def log_learnt(tally: Tally) -> FloatArray:
-    """Shape (n_replications,), or (1,) where t is the same in all: ln t, 0 before the first reward."""
-    learnt: FloatArray = rewards_learnt(tally)
-    # As a rule it is, and to divide one number by a table takes a third of the time of one for each row.
-    if (learnt == learnt[0]).all():
-        learnt = learnt[:1]
-    return np.log(np.maximum(learnt, 1.0, out=learnt), out=learnt)
-
-
 @dataclass(frozen=True, slots=True)
-class UCB1:
+class UCB1(TallyIndexPolicy):
     """Mean reward + (high - low) * sqrt(2 ln t / n): t rewards learnt over all arms, n of them for this arm.
 
     Auer, Cesa-Bianchi and Fischer, Finite-time analysis of the multiarmed bandit problem (2002), section 2, figure 1.
@@ -62,28 +37,6 @@ class UCB1:
     Raises:
         ValueError: reward_range is not (low, high) with low < high, both finite.
     """
-
-    reward_range: tuple[float, float] = (0.0, 1.0)
-
-    def __post_init__(self) -> None:
-        check_range(self.reward_range)
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        return asdict(self)
-
-    def init(self, n_arms: int, n_replications: int) -> Tally:
-        return empty_tally(n_arms, n_replications)
-
-    def choose(self, state: Tally, context: Context, rng: np.random.Generator) -> Choice:
-        arms = self._lead(state, context).arms
-        return Choice(arms, np.ones(arms.size))
-
-    def update(self, state: Tally, feedback: Feedback) -> Tally:
-        return add_rewards(state, feedback)
-
-    def propensities(self, state: Tally, context: Context) -> FloatArray:
-        return one_hot(self._lead(state, context).arms, state.counts.shape[1])
 
     def indices(self, state: Tally) -> FloatArray:
         """Shape (n_replications, n_arms): the upper confidence bounds; of no meaning for an arm without a reward."""
@@ -99,7 +52,7 @@ class UCB1:
         low, high = self.reward_range
         return 2.0 * (high - low) ** 2 * log_learnt
 
-    def _lead(self, state: Tally, context: Context) -> Lead:
+    def lead(self, state: Tally, context: Context) -> Lead:
         return leading_arms(self.indices(state), state, context.pending)
 
 
@@ -119,7 +72,7 @@ class Moments(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class UCBTuned:
+class UCBTuned(IndexPolicy):
     """Mean reward + (high - low) * sqrt(ln t / n * min(1/4, V)), V = variance + sqrt(2 ln t / n).
 
     The variance is the one that the arm's n rewards had so far, for rewards scaled to [0, 1]; 1/4 is the largest that
@@ -131,22 +84,9 @@ class UCBTuned:
         ValueError: reward_range is not (low, high) with low < high, both finite.
     """
 
-    reward_range: tuple[float, float] = (0.0, 1.0)
-
-    def __post_init__(self) -> None:
-        check_range(self.reward_range)
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        return asdict(self)
-
     def init(self, n_arms: int, n_replications: int) -> Moments:
         shape = state_shape(n_arms, n_replications)
         return Moments(np.zeros(shape), np.zeros(shape), np.zeros(shape))
-
-    def choose(self, state: Moments, context: Context, rng: np.random.Generator) -> Choice:
-        arms = self._lead(state, context).arms
-        return Choice(arms, np.ones(arms.size))
 
     def update(self, state: Moments, feedback: Feedback) -> Moments:
         rows, arms, rewards = lesson(feedback)
@@ -155,9 +95,6 @@ class UCBTuned:
         add_at(state.sums, places, rewards)
         add_at(state.squares, places, (rewards - self.reward_range[0]) ** 2)
         return state
-
-    def propensities(self, state: Moments, context: Context) -> FloatArray:
-        return one_hot(self._lead(state, context).arms, state.counts.shape[1])
 
     def indices(self, state: Moments) -> FloatArray:
         """Shape (n_replications, n_arms): the upper confidence bounds; of no meaning for an arm without a reward."""
@@ -177,5 +114,5 @@ class UCBTuned:
         bonus += mean
         return bonus
 
-    def _lead(self, state: Moments, context: Context) -> Lead:
+    def lead(self, state: Moments, context: Context) -> Lead:
         return leading_arms(self.indices(state), state.tally, context.pending)
