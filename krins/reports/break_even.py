@@ -34,11 +34,11 @@ def cascades(result: RunResult) -> list[tuple[RouterResult, BreakEven]]:
     return [(router, router.break_even) for router in result.routers if router.break_even is not None]
 
 
-def break_even_rows(router: RouterResult, curve: BreakEven) -> tuple[Rows, list[Column]]:
-    """A row for each criterion, a column for each of some sensitivities; the cascade's name is the heading."""
-    return Rows(router.router, list(_CRITERIA.values())), [
+def break_even_rows(curve: BreakEven) -> tuple[Rows, list[Column]]:
+    """A row for each criterion, a column for each of some sensitivities."""
+    return Rows("at a sensitivity of", list(_CRITERIA.values())), [
         Column(
-            f"sensitivity\n{shown:g}",
+            f"{shown:g}",
             [[_written(getattr(curve, field)[curve.sensitivity.index(shown)])] for field in _CRITERIA],
         )
         for shown in _SHOWN
@@ -91,16 +91,17 @@ def _curves(rows: Sequence[Row], names: Sequence[str], colours: dict[str, str]) 
     scale = alt.Scale(domain=list(names), range=[colours[name] for name in names])
     dashes = alt.Scale(domain=[_CRITERIA[field] for field in _DRAWN], range=list(_DRAWN.values()))
     legend = alt.Legend(title="needed for", orient="bottom-left", symbolType="stroke", symbolSize=400)
+    places = alt.Scale(domain=[0.0, 1.0], nice=False)
     base = alt.Chart(inline(rows)).encode(
         x=alt.X("sensitivity:Q", scale=alt.Scale(domain=[0.5, 1.0], nice=False), axis=alt.Axis(tickCount=6)),
-        y=alt.Y("specificity:Q", scale=alt.Scale(domain=[0.0, 1.0], nice=False), axis=alt.Axis(tickCount=6)),
+        y=alt.Y("specificity:Q", title="specificity", scale=places, axis=alt.Axis(tickCount=6)),
         color=alt.Color("cascade:N", legend=None, scale=scale),
     )
     lines = base.mark_line(strokeWidth=2).encode(
         strokeDash=alt.StrokeDash("reaches:N", scale=dashes, legend=legend),
         tooltip=["cascade:N", "reaches:N", "sensitivity:Q", "specificity:Q", "greatest:Q"],
     )
-    bands = base.mark_area(opacity=0.07, line=False).encode(y2="greatest:Q", detail="reaches:N")
+    bands = base.mark_area(opacity=0.07, line=False).encode(y2=alt.Y2("greatest:Q", title=""), detail="reaches:N")
     return layered(bands, lines)
 
 

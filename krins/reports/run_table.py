@@ -86,7 +86,8 @@ def _render_break_even(result: RunResult, console: Console) -> None:
         return
     console.print("\nHow specific a simulated verifier must be\n")
     for router, curve in cascades(result):
-        rows, columns = break_even_rows(router, curve)
+        console.print(Text(f"{router.router}:", overflow="fold"))
+        rows, columns = break_even_rows(curve)
         for table in tables(rows, [columns], console):
             console.print(table, crop=False)
             console.print()
