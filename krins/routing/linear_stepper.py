@@ -30,6 +30,9 @@ class _RidgeStepper:
         self._flat = self._stacked.reshape(-1, self._stacked.shape[2], copy=False)
         # The row with a zero where theta stands, so that x' A^-1 x takes a product without a copy.
         self._padded = np.zeros(self._shape[1])
+        from scipy.linalg.blas import dger
+
+        self._take_off_outer_product = dger
 
     def learn(self, arm: int, reward: float, row: FloatArray | None, /, *_: object) -> None:
         """As `ridge.learn`."""
@@ -40,7 +43,8 @@ class _RidgeStepper:
         growth = 1.0 + float(spread.dot(row))
         product[-1] -= reward
         product /= sqrt(growth)
-        stacked -= product[:, None] * spread
+        # BLAS counts by columns, hence the transposed view. It takes half the time of a product and a difference.
+        self._take_off_outer_product(-1.0, spread, product, a=stacked.T, overwrite_a=1)
 
     def _scores(self, row: FloatArray | None) -> tuple[list[float], list[float]]:
         """Mean and deviation of each arm, as `ridge.scores`; nine floats are quicker than nine numbers of an array."""

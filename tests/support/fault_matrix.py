@@ -40,7 +40,7 @@ from krins.suite import Budget, LiveModel
 
 PROVIDERS: tuple[ProviderName, ...] = ("anthropic", "openai", "openai-chat", "google")
 PRICE = StatedPrice(Decimal(3), Decimal(15))
-TIMEOUT_SECONDS = 4.0
+TIMEOUT_SECONDS = 8.0
 FIRST_TOKEN_SECONDS = 1.0
 GRACE_SECONDS = 10.0
 """How much later than its deadline a call may end on a busy machine before it counts as a hang."""
