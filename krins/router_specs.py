@@ -69,14 +69,14 @@ class Prior(Frozen):
         return f"{self.weight:g} rewards"
 
 
-class _Adaptive(Router):
+class AdaptiveRouter(Router):
     """A router that learns."""
 
     exploration_floor: float | None = Field(None, ge=0, le=1)
     """Share of decisions that go to a model drawn uniformly, whatever was learnt; by default the suite's."""
 
 
-class _Forgetting(_Adaptive):
+class ForgettingRouter(AdaptiveRouter):
     """A router that can start warm, and forget."""
 
     prior: Prior | None = None
@@ -90,35 +90,35 @@ class _Forgetting(_Adaptive):
     Goes with an exploration floor, if models that are hardly chosen can become better."""
 
     @model_validator(mode="after")
-    def _one_way_to_forget(self) -> _Forgetting:
+    def _one_way_to_forget(self) -> ForgettingRouter:
         given = [key for key in ("discount", "window", "restart") if getattr(self, key) is not None]
         if len(given) > 1:
             raise ValueError(f"a router forgets in one way, not by {' and '.join(given)}")
         return self
 
 
-class _Ranged(_Forgetting):
+class RangedRouter(ForgettingRouter):
     reward_range: RewardRange = (0.0, 1.0)
     """The router's bound holds for rewards in this range."""
 
 
-class EpsilonGreedyRouter(_Forgetting):
+class EpsilonGreedyRouter(ForgettingRouter):
     policy: Literal["epsilon-greedy"] = "epsilon-greedy"
     epsilon: float = Field(0.1, ge=0, le=1)
     """Share of decisions that go to an arm drawn uniformly."""
 
 
-class DecayingEpsilonGreedyRouter(_Forgetting):
+class DecayingEpsilonGreedyRouter(ForgettingRouter):
     policy: Literal["epsilon-greedy-decaying"] = "epsilon-greedy-decaying"
     scale: float = Field(5.0, gt=0, allow_inf_nan=False)
     """epsilon = min(1, scale * arms / rewards learnt so far)."""
 
 
-class Ucb1Router(_Ranged):
+class Ucb1Router(RangedRouter):
     policy: Literal["ucb1"] = "ucb1"
 
 
-class UcbTunedRouter(_Ranged):
+class UcbTunedRouter(RangedRouter):
     policy: Literal["ucb-tuned"] = "ucb-tuned"
 
     @model_validator(mode="after")
@@ -128,30 +128,30 @@ class UcbTunedRouter(_Ranged):
         return self
 
 
-class KlUcbRouter(_Ranged):
+class KlUcbRouter(RangedRouter):
     policy: Literal["kl-ucb"] = "kl-ucb"
     c: float = Field(0.0, ge=0, allow_inf_nan=False)
     """Weight of the log log term; 0 is best in practice, 3 is what the bound was proved for."""
 
 
-class ImedRouter(_Ranged):
+class ImedRouter(RangedRouter):
     policy: Literal["imed"] = "imed"
 
 
-class ThompsonRouter(_Forgetting):
+class ThompsonRouter(ForgettingRouter):
     policy: Literal["thompson"] = "thompson"
     likelihood: Literal["auto", "bernoulli", "normal"] = "auto"
     """`bernoulli` (Beta posterior) for rewards 0 and 1, `normal` (Normal-inverse-gamma) for real ones; `auto` takes
     bernoulli where every recorded reward is 0 or 1, or the reward of a live suite is quality alone."""
 
 
-class Exp3Router(_Adaptive):
+class Exp3Router(AdaptiveRouter):
     policy: Literal["exp3"] = "exp3"
     reward_range: RewardRange = (0.0, 1.0)
     """Rewards outside it are refused."""
 
 
-class LinUcbRouter(_Adaptive):
+class LinUcbRouter(AdaptiveRouter):
     policy: Literal["linucb"] = "linucb"
     alpha: float = Field(1.0, ge=0, allow_inf_nan=False)
     """Width of the confidence bound, in standard deviations."""
@@ -161,7 +161,7 @@ class LinUcbRouter(_Adaptive):
     """One regression for all models, in which they differ by a constant, instead of one for each."""
 
 
-class LinTsRouter(_Adaptive):
+class LinTsRouter(AdaptiveRouter):
     policy: Literal["lints"] = "lints"
     scale: float = Field(0.5, ge=1e-6, le=1e6)
     """Standard deviation of a reward around its expectation."""
@@ -169,7 +169,7 @@ class LinTsRouter(_Adaptive):
     shared: bool = False
 
 
-class BudgetedRouter(_Adaptive):
+class BudgetedRouter(AdaptiveRouter):
     policy: Literal["budgeted"] = "budgeted"
     usd_per_task: float = Field(gt=0, allow_inf_nan=False)
     """Most quality for at most so much a task, on average; `environment.budget` makes a limit hard."""
@@ -178,7 +178,7 @@ class BudgetedRouter(_Adaptive):
     is known better. Without any, dear models are tried blindly."""
 
 
-class QualityFloorRouter(_Adaptive):
+class QualityFloorRouter(AdaptiveRouter):
     policy: Literal["quality-floor"] = "quality-floor"
     reference: str
     """The model whose quality is to be kept."""

@@ -18,12 +18,14 @@ from krins.errors import SuiteError
 from krins.interfaces import FloatArray, IntArray, Policy
 from krins.router_specs import (
     RANGED,
+    AdaptiveRouter,
     BudgetedRouter,
     CascadeRouter,
     DecayingEpsilonGreedyRouter,
     EpsilonGreedyRouter,
     Exp3Router,
     FixedRouter,
+    ForgettingRouter,
     ImedRouter,
     KlUcbRouter,
     LinTsRouter,
@@ -31,6 +33,7 @@ from krins.router_specs import (
     Prior,
     QualityFloorRouter,
     RandomRouter,
+    RangedRouter,
     Router,
     ThompsonRouter,
     Ucb1Router,
@@ -75,17 +78,21 @@ class Ground:
             SuiteError: the router names a model that the environment does not have, needs features that the suite does
                 not name, or has a likelihood that does not fit.
         """
-        policy = self._forgetful(router, self._plain(router))
-        floor = getattr(router, "exploration_floor", 0.0)
-        floor = self.exploration_floor if floor is None else floor
+        policy = self._plain(router)
+        if isinstance(router, ForgettingRouter):
+            policy = self._forgetful(router, policy)
+        if not isinstance(router, AdaptiveRouter):
+            return policy
+        floor = self.exploration_floor if router.exploration_floor is None else router.exploration_floor
         return ExplorationFloor(policy, floor) if floor else policy
 
     def state(self, router: Router, policy: Policy[Any], order: IntArray) -> Any:
         """Where the policy begins: cold, or at the router's prior; `order`, of shape (n_replications, n_arms), are the
         numbers of the arms as each replication's policy sees them."""
         state = policy.init(len(self.arm_names), len(order))
-        prior: Prior | None = getattr(router, "prior", None)
-        return state if prior is None else warm_start(state, self._expected(router, prior)[order], prior.weight)
+        if not isinstance(router, ForgettingRouter) or router.prior is None:
+            return state
+        return warm_start(state, self._expected(router, router.prior)[order], router.prior.weight)
 
     def _plain(self, router: Router) -> Policy[Any]:
         """Without what all routers have in common."""
@@ -122,9 +129,8 @@ class Ground:
         is_beta = self.is_binary if router.likelihood == "auto" else router.likelihood == "bernoulli"
         return ThompsonBeta() if is_beta else ThompsonNormal()
 
-    def _forgetful(self, router: Router, policy: Policy[Any]) -> Policy[Any]:
-        discount, window = getattr(router, "discount", None), getattr(router, "window", None)
-        restart = getattr(router, "restart", None)
+    def _forgetful(self, router: ForgettingRouter, policy: Policy[Any]) -> Policy[Any]:
+        discount, window, restart = router.discount, router.window, router.restart
         if (discount or window) and isinstance(policy, ThompsonNormal):
             raise SuiteError(
                 f"router {router.label}: what thompson learns of real rewards does not add up, so that it cannot be "
@@ -142,7 +148,8 @@ class Ground:
                 )
             return SlidingWindow(policy, window)
         if restart is not None:
-            return Restarting(policy, restart, reward_range=getattr(router, "reward_range", self.reward_range))
+            bounds = router.reward_range if isinstance(router, RangedRouter) else self.reward_range
+            return Restarting(policy, restart, reward_range=bounds)
         return policy
 
     def _linear(self, router: LinUcbRouter | LinTsRouter) -> LinUCB | LinTS:

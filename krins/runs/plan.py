@@ -15,10 +15,10 @@ from functools import cached_property
 import numpy as np
 
 from krins.interfaces import IntArray
-from krins.router_specs import NAMING, Router
+from krins.router_specs import NAMING, ForgettingRouter, Router
 from krins.suite import RecordedEnvironment, Suite
 
-_SHARED_OPTIONS = {"prior", "discount", "window", "restart", "exploration_floor"}
+_SHARED_OPTIONS = ForgettingRouter.model_fields.keys() - Router.model_fields.keys()
 BLOCK_SIZE = 128
 """Replications in a block. Changing it changes every result, so it is no setting."""
 
