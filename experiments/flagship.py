@@ -24,7 +24,7 @@ from krins.runs.environments import RecordedSetting, recorded_setting
 from krins.runs.recorded_run import play_here
 from krins.runs.result import Baselines, Figure, RouterResult
 from krins.runs.summary import complete_cells, summarise
-from krins.suite import Suite
+from krins.suite import RecordedEnvironment, Reward, Suite
 
 UNVERIFIED = "claude-fable-5"
 SLICES: dict[str, dict[str, Any]] = {
@@ -63,15 +63,15 @@ def slice_of(table: Path, rows: dict[str, Any], replications: int, seed: int) ->
         "reward": {"quality": 1.0, "per_usd": 0.2, "floor": -1.0},
         "features": {"fields": ["category"]},
     }
-    outcomes = read_table(Suite.model_validate({**suite, "routers": ROUTERS}).environment)  # type: ignore[arg-type]
-    others = _depending_on(outcomes, Suite.model_validate({**suite, "routers": ROUTERS}))
+    outcomes = read_table(RecordedEnvironment.model_validate(environment))
+    others = _depending_on(outcomes, Reward.model_validate(suite["reward"]))
     return recorded_setting(Suite.model_validate({**suite, "routers": [*ROUTERS, *others]}), outcomes)
 
 
-def _depending_on(table: OutcomeTable, suite: Suite) -> list[dict[str, Any]]:
+def _depending_on(table: OutcomeTable, reward: Reward) -> list[dict[str, Any]]:
     """Up the hull behind each verifier; and the routers with objectives of their own: the budget is what the best
     fixed model costs, the floor is below the quality of the best one."""
-    cells = Cells(table, suite.reward)
+    cells = Cells(table, reward)
     assert cells.hull is not None
     hull = [table.arms[arm].name for arm in cells.hull.arms]
     best = table.arms[cells.best_single].name

@@ -86,8 +86,8 @@ class ForgettingRouter(AdaptiveRouter):
     window: int | None = Field(None, ge=1, le=1_000_000)
     """Only so many of the latest rewards count."""
     restart: float | None = Field(None, gt=0, lt=1)
-    """Begin anew where a model's rewards have changed; at most this is the chance of ever doing so without a change.
-    Goes with an exploration floor, if models that are hardly chosen can become better."""
+    """Begin anew where a model's rewards have changed; about this is the chance of ever doing so without a change, by
+    experiment and not by proof. Goes with an exploration floor, if models that are hardly chosen can become better."""
 
     @model_validator(mode="after")
     def _one_way_to_forget(self) -> ForgettingRouter:

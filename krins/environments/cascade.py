@@ -23,8 +23,8 @@ from krins.routing.reward import reward_values
 from krins.suite import Reward
 
 
-class CascadeOutcome(NamedTuple):
-    """What came of cascades, each of the shape of the tasks asked for."""
+class Drawn(NamedTuple):
+    """What came of decisions, each array of the shape of the tasks that they were for."""
 
     arms: IntArray
     """Whose answer was taken."""
@@ -49,7 +49,7 @@ class Cascade:
     arms: Sequence[int]
     """Indices of the models, in the order in which they are asked."""
 
-    def simulate(self, verifier: SimulatedVerifier, tasks: IntArray, draws: IntArray) -> CascadeOutcome:
+    def simulate(self, verifier: SimulatedVerifier, tasks: IntArray, draws: IntArray) -> Drawn:
         """Outcomes of `tasks`, with `draws` (of the same shape) deciding samples and verdicts."""
         table, last = self.table, len(self.arms) - 1
         arms = np.full(tasks.shape, self.arms[-1])
@@ -69,7 +69,7 @@ class Cascade:
             quality = np.where(is_taken, table.quality[cell], quality)
             failure = np.where(is_taken, table.failure[cell], failure)
             is_open &= ~is_taken
-        return CascadeOutcome(arms, quality, cost, tokens, failure)
+        return Drawn(arms, quality, cost, tokens, failure)
 
     def expect(
         self, reward: Reward, sensitivity: FloatArray, specificity: FloatArray, usd_per_check: float = 0.0

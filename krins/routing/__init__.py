@@ -7,7 +7,7 @@ leading axis is independent replications. One file holds one family:
 |---|---|
 | rewards alone | `epsilon_greedy`, `ucb`, `divergence` (KL-UCB, IMED), `thompson`, `exp3`, `baselines` |
 | features of the task | `linear` on `ridge`; the features themselves: `features` |
-| quality and cost apart | `budgeted`, `quality_floor` |
+| quality and cost apart | `budgeted` and `quality_floor` on `billed` |
 | another policy, changed | `forgetting` (discount, window), `restart`, `floor` (exploration) |
 
 `tally` is the state that many share, `index` what index policies have in common, `warm_start` fills states with

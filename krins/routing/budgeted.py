@@ -20,42 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from krins.interfaces import Choice, Context, Feedback, FloatArray, IntArray
-from krins.routing.tally import lesson, one_hot, state_shape
+from krins.routing.billed import billed
+from krins.routing.tally import one_hot, state_shape
 
 _STEEPEST = 50.0
 """Exponents are cut off here, lest they overflow: e^50 times the price of balance is more than any quality is worth."""
 _FREE = 1e-9
 """Share of the allowance below which a cost is not told from nothing."""
-
-
-class Billed(NamedTuple):
-    """Outcomes that are there to be learnt from, replications without one left out. Shapes are (n_observed,)."""
-
-    rows: IntArray
-    arms: IntArray
-    quality: FloatArray
-    """In [0, 1]."""
-    cost_usd: FloatArray
-    """Finite and not negative."""
-
-
-def billed(feedback: Feedback, learner: str) -> Billed:
-    """Quality and cost of one decision in each replication.
-
-    Raises:
-        ValueError: an observed quality or cost is missing or out of range, or a reward is NaN or infinite.
-    """
-    if feedback.quality is None or feedback.cost_usd is None:
-        raise ValueError(f"{learner} learns from quality and cost_usd, and the feedback lacks at least one of them")
-    rows, arms, _ = lesson(feedback)
-    quality, cost_usd = feedback.quality[rows], feedback.cost_usd[rows]
-    for name, values, most in (("quality", quality, 1.0), ("cost_usd", cost_usd, np.finfo(np.float64).max)):
-        # Written so that NaN is wrong as well.
-        wrong = ~((values >= 0.0) & (values <= most))
-        if wrong.any():
-            allowed = "in [0, 1]" if most == 1.0 else "finite and at least 0"
-            raise ValueError(f"{learner} learns from {name}, which is {allowed}, got {values[wrong][0]}")
-    return Billed(rows, arms, quality, cost_usd)
 
 
 class BudgetState(NamedTuple):

@@ -94,9 +94,9 @@ class SlidingWindow(Generic[State]):
     Around UCB1 it is sliding-window UCB with xi = 2 (Garivier and Moulines 2011, section 2), around ThompsonBeta
     sliding-window Thompson sampling (Trovo, Paladino, Restelli and Gatti, Sliding-window Thompson sampling for
     non-stationary settings, 2020). The bounds are for a window that is tuned to the number of changes. An
-    arm that has left the window is tried again by the policies that try every arm: with fewer lessons than arms those
-    never do anything else. A warm start of an arm stays until rewards of it have come and left. State:
-    `WindowState`, about 8 * window * (1 + arrays of the policy's state) bytes a replication.
+    arm that has left the window is tried again by the policies that try every arm: in a window of fewer lessons than
+    arms they keep to the first ones, and never come to the last. A warm start of an arm stays until rewards of it have
+    come and left. State: `WindowState`, about 8 * window * (1 + arrays of the policy's state) bytes a replication.
 
     Raises:
         ValueError: window is not at least 1; from `init`, the state of `policy` does not add up.

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from krins.interfaces import BoolArray, Choice, Context, Feedback, FloatArray, IntArray
-from krins.routing.budgeted import billed
+from krins.routing.billed import billed
 from krins.routing.tally import state_shape
 
 _REACH = np.linspace(-9.0, 9.0, 19)

@@ -6,28 +6,14 @@ is theirs together. Left out: adding up (`krins.runs.tally`).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
-from krins.environments.cascade import Cascade
+from krins.environments.cascade import Cascade, Drawn
 from krins.environments.table import OutcomeTable
-from krins.interfaces import FloatArray
 from krins.router_specs import CascadeRouter
 from krins.routing.build import arm_number
 from krins.runs.plan import Plan, Stream
 from krins.runs.streams import Trajectory
-
-
-class Drawn(NamedTuple):
-    """All shapes are (n_steps, n_replications)."""
-
-    quality: FloatArray
-    cost_usd: FloatArray
-    tokens: FloatArray
-    failure: NDArray[np.int8]
-    """Index into `FAILURES`."""
 
 
 def cascade_of(router: CascadeRouter, table: OutcomeTable) -> Cascade:
@@ -47,10 +33,10 @@ def play_cascade(plan: Plan, table: OutcomeTable, router: CascadeRouter, stream:
 
 
 def drawn(plan: Plan, table: OutcomeTable, trajectory: Trajectory) -> Drawn:
+    """Of a stream's decisions; all shapes are (n_steps, n_replications)."""
     schedule, router = plan.schedule(trajectory.stream), plan.suite.routers[trajectory.stream.router]
-    tasks, arms = schedule.tasks, trajectory.arms
+    tasks, arms = schedule.tasks, trajectory.arms.astype(np.int64)
     if isinstance(router, CascadeRouter):
-        outcome = cascade_of(router, table).simulate(router.verifier, tasks, schedule.draws)
-        return Drawn(outcome.quality, outcome.cost_usd, outcome.tokens, outcome.failure)
+        return cascade_of(router, table).simulate(router.verifier, tasks, schedule.draws)
     cell = tasks, arms, plan.samples(schedule.draws, table.counts[tasks, arms])
-    return Drawn(table.quality[cell], table.cost_usd[cell], table.tokens[cell], table.failure[cell])
+    return Drawn(arms, table.quality[cell], table.cost_usd[cell], table.tokens[cell], table.failure[cell])

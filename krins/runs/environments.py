@@ -110,11 +110,10 @@ def _check_costs(suite: Suite, table: OutcomeTable) -> None:
 def _check_bounded(suite: Suite) -> None:
     """What answers will cost, nobody knows beforehand; a router that refuses rewards must not do so in mid-run."""
     reward = suite.reward
-    least = 0.0 if reward.is_quality_alone else -np.inf
-    least = max(least, -np.inf if reward.floor is None else reward.floor)
-    for router in suite.routers:
-        low, high = router.reward_range if isinstance(router, Exp3Router) else (-np.inf, np.inf)
-        if not low <= least or not reward.quality <= high:
+    least = 0.0 if not reward.per_usd else -np.inf if reward.floor is None else reward.floor
+    for router in (router for router in suite.routers if isinstance(router, Exp3Router)):
+        low, high = router.reward_range
+        if not (low <= least and reward.quality <= high):
             raise SuiteError(
                 f"router {router.label}: rewards of this suite may fall outside its reward_range {[low, high]}, and it "
                 "refuses those",

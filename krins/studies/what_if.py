@@ -129,16 +129,11 @@ def _learns(router: Router) -> bool:
     return not isinstance(router, (FixedRouter, RandomRouter))
 
 
-def as_json(found: WhatIf) -> dict[str, Any]:
-    """The answer as plain objects; what is not known is null."""
-    plain: dict[str, Any] = _plain(found)
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(part) for name, part in value._asdict().items()}
-    return [_plain(part) for part in value] if isinstance(value, tuple) else value
+def as_json(answer: Any) -> Any:
+    """A `WhatIf`, or a part of it, as plain objects; what is not known is null."""
+    if isinstance(answer, tuple) and hasattr(answer, "_asdict"):
+        return {name: as_json(part) for name, part in answer._asdict().items()}
+    return [as_json(part) for part in answer] if isinstance(answer, tuple) else answer
 
 
 class _Asked(NamedTuple):
