@@ -7,6 +7,7 @@
     │   ├── TableError             an outcome table with wrong columns or values
     │   ├── TaskError              a task folder that is incomplete or wrong
     │   ├── RunError               a run that does not exist or cannot be resumed
+    │   ├── ContextError           a source tree, commit, symbol, budget or CODEOWNERS file that cannot be had or read
     │   ├── StateError             a router's state that cannot be kept, or read, or is of another router
     │   └── SandboxMissing         no sandbox on this machine, and no leave to go without
     ├── BudgetExhausted        exit 3: a limit on spending leaves no room for the next call
@@ -86,6 +87,10 @@ class TaskError(UserError):
 
 class RunError(UserError):
     """A run does not exist, is in use, or cannot be resumed."""
+
+
+class ContextError(UserError):
+    """A source tree, commit, symbol or budget that context cannot be made from; the message names it."""
 
 
 class StateError(UserError):

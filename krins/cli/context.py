@@ -1,0 +1,269 @@
+"""`krins-context`: what of a source tree a model is shown, what a change can break, and whose the files are.
+
+Invariants: as for `krins-eval` (`krins.cli`): exit code 0 for success, 2 for what the user can mend, 1 for what failed;
+results go to standard output, everything else to standard error; heavy imports happen inside commands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from krins import __version__
+from krins.cli.common import PATH, _Group
+from krins.errors import ContextError, StorageFault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from krins.context.edits import Edit
+    from krins.context.graph import CodeGraph
+    from krins.context.recording import Recording
+    from krins.context.tests_for import TestSelection
+    from krins.context.tree import Tree
+
+_INDEX, _RECORDING = Path(".krins", "context.parquet"), Path(".krins", "tests.json")
+
+root_argument = click.argument("root", type=PATH, default=".")
+json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+cache_option = click.option("--no-cache", is_flag=True, help=f"Neither read nor write ROOT/{_INDEX}.")
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="krins-context")
+def main() -> None:
+    """See what code a task needs, what a change can break, and who owns it."""
+
+
+@main.command()
+@root_argument
+@json_flag
+@cache_option
+def graph(root: Path, as_json: bool, no_cache: bool) -> None:
+    """Count the files, symbols and edges of the tree at ROOT, by language."""
+    import json
+
+    from krins.cli.context_tables import as_table, counted
+
+    found = counted(_indexed(_work_tree(root), root, no_cache))
+    click.echo(json.dumps(found, indent=2) if as_json else as_table(found))
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[ROOT] PATH_OR_SYMBOL...")
+@click.option("--diff", "rev", metavar="REV", help="What has changed since a commit, in place of names.")
+@click.option("--tests", "for_tests", is_flag=True, help="Print the tests that must run, one a line, for the runner.")
+@click.option("--limit", default=40, show_default=True, type=click.IntRange(min=1), help="Lines, without --tests.")
+@cache_option
+def impact(names: tuple[str, ...], rev: str | None, for_tests: bool, limit: int, no_cache: bool) -> None:
+    """Show what can break when files or symbols change, nearest first.
+
+    The first argument is the folder of the tree if it is a folder; it is the current one otherwise. A symbol is
+    `pkg/mod.py::Class.method` or its last parts. With --tests names of functions stand for edits of their bodies.
+    """
+    root, symbols = (Path(names[0]), names[1:]) if names and Path(names[0]).is_dir() else (Path(), names)
+    if bool(symbols) == bool(rev):
+        raise click.UsageError("name what changes, or give --diff REV")
+    edits = _edits(root, rev) if rev else []
+    tree = _committed_tree(root, rev) if rev else _work_tree(root)
+    graph = _indexed(tree, root, no_cache)
+    if for_tests:
+        _print_tests(_selected(graph, tree, symbols, edits, _recording(root, rev or "HEAD", bool(rev))))
+    else:
+        _print_impact(graph, symbols or _edited_symbols(graph, edits), limit)
+
+
+@main.command()
+@root_argument
+@click.option("--python", default="python", show_default=True, help="Interpreter that has the project and pytest.")
+@click.argument("arguments", nargs=-1, metavar="[-- PYTEST_ARGUMENTS...]", type=click.UNPROCESSED)
+def record(root: Path, python: str, arguments: tuple[str, ...]) -> None:
+    """Run the tests of ROOT, each by itself, and keep what each of them ran, for `impact --tests`.
+
+    It runs the code of the tests, as pytest does. The recording is of the commit that is checked out, so there must be
+    nothing that is not committed.
+    """
+    from krins.context.git import commit_name
+    from krins.context.recording import record as run
+
+    if _edits(root, "HEAD"):
+        raise ContextError(
+            f"{root}: has changes that are not committed", "commit or stash them: recordings go by commit"
+        )
+    found = run(root, python, arguments, commit_name(root, "HEAD"))
+    found.save(root / _RECORDING)
+    click.echo(f"{root / _RECORDING}: {len(found.tests)} tests", err=True)
+
+
+@main.command()
+@root_argument
+@click.argument("paths", nargs=-1)
+def owners(root: Path, paths: tuple[str, ...]) -> None:
+    """Say who owns PATHs, relative to ROOT, by its CODEOWNERS; without any, how many files are whose."""
+    from krins.context.owners import PLACES, CodeOwners
+
+    _ensure_folder(root)
+    found = CodeOwners.of(root)
+    if found.file is None:
+        raise ContextError(f"{root}: has no CODEOWNERS file", f"write one at {PLACES[0]}")
+    for problem in found.problems:
+        click.echo(f"warning: {found.file}:{problem.line}: {problem.reason}", err=True)
+    for path in paths:
+        click.echo("\t".join([path, " ".join(found.owners(path)) or "nobody"]))
+    if not paths:
+        from krins.context.tree import WorkTree
+
+        listed = WorkTree(root).list().entries
+        for owner, owned in found.owned(listed).items():
+            click.echo(f"{len(owned)}\t{owner}")
+        click.echo(f"{sum(not found.owners(path) for path in listed)}\tnobody")
+
+
+@main.command()
+@root_argument
+@click.option("--task", help="What is to be done, in words.")
+@click.option("--task-file", type=click.File(encoding="utf-8"), help="The same from a file; - for standard input.")
+@click.option("--budget", "budget_tokens", required=True, type=click.IntRange(min=0), metavar="N", help="In tokens.")
+@click.option("--tokenizer", "tokenizer_name", default="o200k", show_default=True, metavar="NAME")
+@click.option("--rev", metavar="COMMIT", help="The tree of a commit, in place of the files on disk.")
+@json_flag
+@cache_option
+def select(
+    root: Path,
+    task: str | None,
+    task_file: IO[str] | None,
+    budget_tokens: int,
+    tokenizer_name: str,
+    rev: str | None,
+    as_json: bool,
+    no_cache: bool,
+) -> None:
+    """Print what to show a model of the tree at ROOT for a task: never more tokens than the budget."""
+    import json
+
+    from krins.cli.context_tables import context_as_json, summary
+    from krins.context.history import read_history
+    from krins.context.selection import select as select_context
+    from krins.context.tokens import tokenizer
+
+    if (task is None) == (task_file is None):
+        raise click.UsageError("give the task by either --task or --task-file")
+    words = task or (task_file.read() if task_file else "")
+    counting = tokenizer(tokenizer_name)
+    tree = _committed_tree(root, rev) if rev else _work_tree(root)
+    graph = _indexed(tree, root, no_cache)
+    found = select_context(words, graph, tree, budget_tokens, counting, read_history(root, rev or "HEAD"))
+    click.echo(json.dumps(context_as_json(found), indent=2) if as_json else found.text, nl=as_json)
+    click.echo(summary(found, graph), err=True)
+
+
+def _ensure_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise ContextError(f"{root}: no such folder", "name the folder that holds the sources")
+
+
+def _work_tree(root: Path) -> Tree:
+    from krins.context.tree import WorkTree
+
+    _ensure_folder(root)
+    return WorkTree(root)
+
+
+def _committed_tree(root: Path, rev: str) -> Tree:
+    from krins.context.tree import GitTree
+
+    _ensure_folder(root)
+    return GitTree(root, rev)
+
+
+def _indexed(tree: Tree, root: Path, no_cache: bool) -> CodeGraph:
+    from krins.context.index import CodeIndex
+
+    index = CodeIndex(tree, None if no_cache else root / _INDEX)
+    graph = index.update()
+    for warning in graph.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if not graph.n_files:
+        skipped = ", ".join(f"{count} {reason}" for reason, count in graph.skipped.items())
+        raise ContextError(f"{root}: holds no source file ({skipped or 'no file at all'})", "name another folder")
+    try:
+        index.save()
+    except StorageFault as fault:
+        click.echo(f"warning: {fault}\n  the result stands; --no-cache goes without", err=True)
+    return graph
+
+
+def _edits(root: Path, rev: str) -> Sequence[Edit]:
+    from krins.context.changes import edits_since
+
+    _ensure_folder(root)
+    return edits_since(root, rev)
+
+
+def _recording(root: Path, rev: str, is_committed: bool) -> Recording | None:
+    """The recording of a commit's tests, if there is one; none where the files on disk are another state than it."""
+    from krins.context.git import commit_name
+    from krins.context.recording import Recording
+
+    path = root / _RECORDING
+    if not path.is_file() or not (is_committed or not _edits(root, rev)):
+        return None
+    recording = Recording.load(path)
+    if recording.commit == commit_name(root, rev):
+        return recording
+    click.echo(f"note: {path} is of another commit, {recording.commit[:12]}; names decide", err=True)
+    return None
+
+
+def _selected(
+    graph: CodeGraph, tree: Tree, symbols: Sequence[str], edits: Sequence[Edit], recording: Recording | None
+) -> TestSelection:
+    from krins.context.impact import units_of
+    from krins.context.tests_for import TestMap
+
+    tests = TestMap(graph, tree, recording)
+    if not symbols:
+        return tests.tests_for(edits)
+    return tests.tests_for_bodies({unit for symbol in symbols for unit in units_of(graph, symbol)})
+
+
+def _print_tests(selection: TestSelection) -> None:
+    for reason in selection.reasons:
+        click.echo(f"because: {reason}", err=True)
+    for test in selection.ids:
+        click.echo(test)
+    share = f"{selection.share_skipped:.1%} skipped"
+    click.echo(f"{selection.n_selected} of {selection.n_tests} tests, {share}", err=True)
+
+
+def _edited_symbols(graph: CodeGraph, edits: Sequence[Edit]) -> list[str]:
+    """Functions whose bodies changed, and files that changed otherwise; nothing depends on files that are new."""
+    from krins.context.edits import edited_bodies
+
+    found: list[str] = []
+    for edit in edits:
+        bodies = edited_bodies(edit)
+        if edit.path in graph.file_ids:
+            names = [f"{edit.path}::{function.name}" for function in bodies.functions]
+            found += [edit.path] if bodies.beyond else names
+        else:
+            click.echo(f"note: {edit.path} is not in the graph", err=True)
+    return found
+
+
+def _print_impact(graph: CodeGraph, symbols: Sequence[str], limit: int) -> None:
+    from krins.context.impact import Edge
+    from krins.context.impact import impact as impact_of
+
+    found = impact_of(graph, symbols)
+    rows = zip(found.distances, found.edges, found.units, found.sources, strict=True)
+    for distance, edge, unit, source in list(rows)[:limit]:
+        click.echo(f"{distance}\t{Edge(edge).name.lower()}\t{graph.symbol(unit)}\tfrom {graph.symbol(source)}")
+    left = len(found.units) - limit
+    if left > 0:
+        click.echo(f"{left} more that are not nearer; --limit shows them", err=True)
+
+
+__all__ = ["main"]

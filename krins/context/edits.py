@@ -1,0 +1,120 @@
+"""Edits of files, and which of them change nothing but bodies of Python functions.
+
+An edit inside a body has an effect only where that function runs, so tests can be told apart by it; any other edit may
+act wherever the file is loaded or read. Invariants: whatever is not certain to be inside bodies counts as not; a
+function is one outside of other functions, what is nested in it is its body; docstrings are no part of bodies, for
+programs read them. Left out: edits that only move lines, though a test may look at line numbers; who runs a function
+(`krins.context.tests_for`).
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_COMPOUND_FIELDS = ("body", "orelse", "handlers", "finalbody", "cases")
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Edit(NamedTuple):
+    """Of a file that is not as it was. Where its content is, its mode or its kind are not."""
+
+    path: str
+    """Relative to the tree's root, with "/"."""
+    before: bytes | None
+    """None: the file is new."""
+    after: bytes | None
+    """None: the file is deleted."""
+
+
+class EditedFunction(NamedTuple):
+    name: str
+    """`Class.method`"""
+    start_line: int
+    """Of its first decorator, or of its `def`, before the edit."""
+    end_line: int
+
+
+class EditedBodies(NamedTuple):
+    functions: tuple[EditedFunction, ...]
+    """Whose bodies differ."""
+    beyond: str
+    """What else the edit does, in words for the user; empty where it changes bodies alone."""
+
+
+def edited_bodies(edit: Edit) -> EditedBodies:
+    """What an edit changes."""
+    if edit.before == edit.after:
+        return EditedBodies((), f"{edit.path} changes in something else than its content")
+    if edit.before is None or edit.after is None:
+        return EditedBodies((), f"{edit.path} is {'new' if edit.before is None else 'deleted'}")
+    if not edit.path.endswith(".py"):
+        return EditedBodies((), f"{edit.path} is no Python source")
+    before, after = parsed(edit.before), parsed(edit.after)
+    if before is None or after is None:
+        return EditedBodies((), f"{edit.path} is not valid Python {'before' if before is None else 'after'} the edit")
+    try:
+        return _compared(edit.path, before, after)
+    except RecursionError:
+        return EditedBodies((), f"{edit.path} is nested too deeply to be compared")
+
+
+def parsed(source: bytes) -> ast.Module | None:
+    """The syntax tree of a Python source; None where there is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about escapes in strings of whoever wrote the source
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def first_line(function: _Function) -> int:
+    return min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
+
+
+def _compared(path: str, before: ast.Module, after: ast.Module) -> EditedBodies:
+    pairs = list(zip(_emptied(before, ""), _emptied(after, ""), strict=False))
+    if ast.dump(before) != ast.dump(after):
+        return EditedBodies((), f"{path} changes outside of function bodies")
+    changed = tuple(
+        EditedFunction(name, first_line(function), function.end_lineno or function.lineno)
+        for (name, function, body), (_, _, new_body) in pairs
+        if body != new_body
+    )
+    return EditedBodies(changed, "")
+
+
+def _emptied(node: ast.AST, prefix: str) -> Iterator[tuple[str, _Function, str]]:
+    """Take the bodies out of all functions of a tree that are not inside others; each function's name, node and body.
+
+    What a caller sees of a function without running it stays: its docstring, and whether it is a generator.
+    """
+    for field in _COMPOUND_FIELDS:
+        for child in getattr(node, field, ()):
+            if isinstance(child, _FUNCTIONS):
+                body = ast.dump(ast.Module(child.body, []))
+                documented = ast.get_docstring(child, clean=False) is not None
+                child.body = [*child.body[:documented], *([ast.Expr(ast.Yield())] if _is_generator(child) else [])]
+                yield prefix + child.name, child, body
+            elif isinstance(child, ast.ClassDef):
+                yield from _emptied(child, f"{prefix}{child.name}.")
+            else:
+                yield from _emptied(child, prefix)
+
+
+def _is_generator(function: _Function) -> bool:
+    waiting: list[ast.AST] = [*function.body]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Yield, ast.YieldFrom)):
+            return True
+        if not isinstance(node, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
+            waiting.extend(ast.iter_child_nodes(node))
+    return False
+
+
+__all__ = ["Edit", "EditedBodies", "EditedFunction", "edited_bodies", "first_line", "parsed"]

@@ -1,0 +1,120 @@
+"""What of a file is shown: whole lines, and how much of the file they are.
+
+A skeleton is lines too: those of signatures and docstrings. Everything shown is the file's own text in its own lines,
+so that a patch made from it applies. Invariants: shown ranges are sorted, disjoint, and equal the file's text; nothing
+else than whole lines is ever shown. Left out: which lines are worth showing (`krins.context.selection`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from krins.context.facts import FileFacts, Kind
+from krins.interfaces import BoolArray
+
+
+class Level(IntEnum):
+    """How much of a file is shown, least first."""
+
+    NOTHING = 0
+    """It is counted."""
+    PATH = 1
+    OUTLINE = 2
+    """Signatures of what stands at the top level."""
+    SIGNATURES = 3
+    """Of all functions and classes."""
+    SKELETON = 4
+    """Signatures and docstrings."""
+    BODIES = 5
+    """Some bodies in full."""
+    WHOLE = 6
+
+
+class Range(NamedTuple):
+    """Lines from 1, both ends inclusive."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """One file, as far as it is shown."""
+
+    path: str
+    level: Level
+    n_lines: int
+    """Of the whole file."""
+    ranges: tuple[Range, ...]
+    text: str
+    """As it stands in the context, with the file's name above it."""
+
+
+def lines_of(source: bytes) -> list[str]:
+    """The lines of a file, without the "\\n" that ends each."""
+    lines = source.decode().split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def skeleton(facts: FileFacts, level: Level) -> BoolArray:
+    """Shape (n_lines,): the lines that a file's skeleton of that level has."""
+    shown = np.zeros(facts.n_lines, dtype=np.bool_)
+    if level < Level.OUTLINE:
+        return shown
+    for index in facts.unit_definitions.tolist():
+        if index < 0:
+            continue
+        definition = facts.definitions[index]
+        if level == Level.OUTLINE and definition.parent >= 0:
+            continue
+        shown[definition.signature_start - 1 : definition.signature_end] = True
+        if level >= Level.SKELETON and definition.doc_start:
+            shown[definition.doc_start - 1 : definition.doc_end] = True
+    return shown
+
+
+def around(facts: FileFacts, unit: int) -> BoolArray:
+    """Shape (n_lines,): the signatures of the classes that a unit stands in."""
+    shown = np.zeros(facts.n_lines, dtype=np.bool_)
+    index = int(facts.unit_definitions[unit])
+    index = facts.definitions[index].parent if index >= 0 else -1
+    while index >= 0:
+        definition = facts.definitions[index]
+        if definition.kind is Kind.CLASS:
+            shown[definition.signature_start - 1 : definition.signature_end] = True
+        index = definition.parent
+    return shown
+
+
+def excerpt(path: str, level: Level, lines: Sequence[str], shown: BoolArray) -> Excerpt:
+    """A file's excerpt: its path, and the lines that are shown, with `@@ N` where they begin anew at line N."""
+    ranges = ranges_of(_bridged(lines, shown))
+    is_whole = ranges == (Range(1, len(lines)),) or not lines
+    parts = [f"=== {path}\n"]
+    for start, end in ranges:
+        if not is_whole:
+            parts.append(f"@@ {start}\n")
+        parts += [f"{line}\n" for line in lines[start - 1 : end]]
+    return Excerpt(path, Level.WHOLE if is_whole else level, len(lines), ranges, "".join(parts))
+
+
+def ranges_of(shown: BoolArray) -> tuple[Range, ...]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], shown, [False]]).astype(np.int8)))
+    return tuple(Range(start + 1, end) for start, end in edges.reshape(-1, 2).tolist())
+
+
+def _bridged(lines: Sequence[str], shown: BoolArray) -> BoolArray:
+    """Blank lines between two that are shown are shown as well: they cost less than saying that they are left out."""
+    bridged = shown.copy()
+    for (_, end), (start, _) in zip(ranges := ranges_of(shown), ranges[1:], strict=False):
+        if not any(line.strip() for line in lines[end : start - 1]):
+            bridged[end : start - 1] = True
+    return bridged
+
+
+__all__ = ["Excerpt", "Level", "Range", "around", "excerpt", "lines_of", "ranges_of", "skeleton"]

@@ -1,0 +1,159 @@
+"""`parse`: one file's facts, from its bytes and its language.
+
+One query of the language's grammar finds everything that has a place in the syntax; words and tokens are counted in
+each unit's own lines. A line belongs to the innermost unit whose text comes first on it, so `} else_ {` stays with what
+ends there, and one line of several definitions is the first one's. Invariants: a pure function; syntax errors never
+raise, they leave out what the grammar could not recover; no recursion, so nesting is no limit. Left out: reading files
+(`krins.context.tree`) and everything across files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import count
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+from tree_sitter import Node, Parser, QueryCursor
+
+from krins.context.bpe import encoder
+from krins.context.facts import Call, Definition, FileFacts, Import, Kind
+from krins.context.languages import GRAMMARS
+from krins.context.languages.grammar import Captures, Grammar
+from krins.context.outline import Lines, outline
+from krins.interfaces import IntArray
+
+_DTYPE: DTypeLike = np.int32
+_CALL_HEAD = re.compile(rb"[^\s({\[]*")
+
+
+def parse(source: bytes, language: str) -> FileFacts:
+    """The facts of one file.
+
+    Args:
+        language: one of `krins.context.languages.LANGUAGES`.
+
+    Raises:
+        UnicodeDecodeError: the source is not UTF-8.
+        KeyError: there is no such language.
+    """
+    grammar = GRAMMARS[language]
+    is_ascii = source.decode().isascii()
+    root = Parser(grammar.language).parse(source).root_node
+    captures = _captures(root, grammar)
+    lines = Lines(source)
+    definitions, starts = outline(captures, lines)
+    unit_definitions, unit_of_line = _units(definitions, starts, lines)
+    texts = _unit_texts(lines, unit_of_line, len(unit_definitions))
+    tokenizer = encoder("o200k_base")
+    words, *mentions = _mentions(texts, grammar.ascii_words if is_ascii else grammar.words)
+    return FileFacts(
+        language=language,
+        n_lines=lines.count,
+        has_errors=root.has_error,
+        definitions=tuple(definitions),
+        unit_definitions=unit_definitions,
+        unit_of_line=unit_of_line,
+        unit_tokens=_integers([tokenizer.count(text) for text in texts]),
+        words=words,
+        mention_units=mentions[0],
+        mention_words=mentions[1],
+        mention_counts=mentions[2],
+        imports=tuple(_imports(captures.get("import", ()), grammar)),
+        calls=_calls(captures, grammar, lines, unit_of_line),
+    )
+
+
+def _integers(values: ArrayLike) -> IntArray:
+    return np.asarray(values, _DTYPE)
+
+
+def _captures(root: Node, grammar: Grammar) -> Captures:
+    cursor = QueryCursor(grammar.query)
+    if grammar.is_shallow:
+        captures = cursor.captures(root)
+    else:
+        captures = {}
+        for _, match in cursor.matches(root):
+            for label, nodes in match.items():
+                captures.setdefault(label, []).extend(nodes)
+    grammar.more(root, captures)
+    return captures
+
+
+def _units(definitions: Sequence[Definition], starts: Sequence[int], lines: Lines) -> tuple[IntArray, IntArray]:
+    """Which definition each unit is of, and which unit each line belongs to."""
+    owners = np.full(lines.count + 1, -1)
+    """Of each line, the definition; line 0 stands for unit 0, which is there without lines, too."""
+    is_in_function: list[bool] = []
+    for index, (definition, offset) in enumerate(zip(definitions, starts, strict=True)):
+        kind, parent, start = definition.kind, definition.parent, definition.start_line
+        is_inside = parent >= 0 and is_in_function[parent]
+        is_in_function.append(is_inside or kind is Kind.FUNCTION)
+        if not is_inside and kind is not Kind.VARIABLE:
+            # A line where another has text before it is the other's; text of no definition does not count.
+            is_taken = owners[start] >= 0 and not lines.is_first(offset, start)
+            owners[start + is_taken : definition.end_line + 1] = index
+    n_lines = np.bincount(owners + 1, minlength=1)
+    kept = np.flatnonzero(n_lines)
+    units = np.zeros(len(n_lines), _DTYPE)
+    units[kept] = np.arange(len(kept))
+    return _integers(kept - 1), units[owners[1:] + 1]
+
+
+def _unit_texts(lines: Lines, unit_of_line: IntArray, n_units: int) -> list[str]:
+    """Each unit's own lines, joined."""
+    parts: list[list[bytes]] = [[] for _ in range(n_units)]
+    if lines.count:
+        first = np.flatnonzero(np.diff(unit_of_line, prepend=-1))
+        starts = [0, *(lines.breaks[line - 1] + 1 for line in first[1:].tolist())]
+        for unit, start, end in zip(unit_of_line[first].tolist(), starts, [*starts[1:], None], strict=True):
+            parts[unit].append(lines.source[start:end])
+    return [b"".join(part).decode() for part in parts]
+
+
+def _mentions(texts: Sequence[str], word: re.Pattern[str]) -> tuple[tuple[str, ...], IntArray, IntArray, IntArray]:
+    """The file's words, and of each mention its unit, its word and its count."""
+    ids: defaultdict[str, int] = defaultdict(count().__next__)
+    """Each new word gets the next number."""
+    found: list[int] = []
+    sizes: list[int] = []
+    for text in texts:
+        in_unit = word.findall(text)
+        found += map(ids.__getitem__, in_unit)
+        sizes.append(len(in_unit))
+    units = np.repeat(np.arange(len(texts)), sizes)
+    pairs, counts = np.unique(units * len(ids) + np.array(found, np.int64), return_counts=True)
+    units, words = np.divmod(pairs, max(len(ids), 1))
+    return tuple(ids), _integers(units), _integers(words), _integers(counts)
+
+
+def _imports(nodes: Sequence[Node], grammar: Grammar) -> Iterator[Import]:
+    for _, node in sorted({node.start_byte: node for node in nodes}.items()):
+        line = node.start_point.row + 1
+        for found in grammar.imports(node):
+            yield found._replace(line=line)
+
+
+def _calls(captures: Captures, grammar: Grammar, lines: Lines, unit_of_line: IntArray) -> tuple[Call, ...]:
+    """Distinct calls, in the order of their first place, of what is names alone."""
+    found = [(node.start_byte, node.text) for node in captures.get("call", ())]
+    for node in captures.get("invocation", ()):
+        head = _CALL_HEAD.match(lines.source, node.start_byte, node.end_byte)
+        found.append((node.start_byte, head.group() if head else b""))
+    if not found:
+        return ()
+    found.sort()  # a query gives them in no order
+    starts, callees = zip(*found, strict=True)
+    units = unit_of_line[np.searchsorted(lines.break_offsets, starts)].tolist()
+    calls: list[Call] = []
+    for unit, callee in dict.fromkeys(zip(units, callees, strict=True)):
+        names = grammar.split_callee(callee)
+        if names is not None:
+            calls.append(Call(unit, *names))
+    return tuple(calls)
+
+
+__all__ = ["parse"]
