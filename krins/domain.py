@@ -164,6 +164,16 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenContext:
+    """How much of a task's source tree stood in its prompt, in o200k tokens."""
+
+    kind: Literal["none", "whole", "select"]
+    tokens: int
+    whole_tokens: int
+    """What all files of the tree in full take: the baseline that savings are measured against."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of giving `task_id` to `arm`, for the `sample`-th time. One row of an outcome table."""
 
@@ -182,6 +192,8 @@ class Outcome:
     calls: tuple[Call, ...] = field(default=())
     """Every call that it caused; what stands here is left out of `attempts`."""
     correlation_id: str = ""
+    context: GivenContext | None = None
+    """None for a task without a source tree."""
 
     @property
     def billed_usd(self) -> Decimal:

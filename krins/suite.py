@@ -184,6 +184,22 @@ class SandboxLimits(Frozen):
     processes: int = Field(16, ge=4)
 
 
+class ContextBudget(Frozen):
+    """How much a selection may take."""
+
+    budget_tokens: int = Field(ge=1)
+    """Of each task's context, by o200k."""
+
+
+class SelectedContext(Frozen):
+    """What fits into a budget of tokens, most relevant to the prompt first (`krins.context.selection`)."""
+
+    select: ContextBudget
+
+
+ContextOption = Literal["none", "whole"] | SelectedContext
+
+
 class LiveEnvironment(Frozen):
     """Outcomes are made now: models answer tasks, hidden tests judge the code."""
 
@@ -202,6 +218,14 @@ class LiveEnvironment(Frozen):
     max_concurrency: int = Field(8, ge=1)
     """Attempts in flight at once, over all models."""
     limits: SandboxLimits = SandboxLimits()
+    context: ContextOption = "none"
+    """What a prompt shows of its task's source tree: nothing, every file in full, or a selection under a budget. A task
+    without a tree is asked the same whatever stands here."""
+
+    @property
+    def context_label(self) -> str:
+        option = self.context
+        return option if isinstance(option, str) else f"select(budget_tokens={option.select.budget_tokens})"
 
     @field_validator("models")
     @classmethod
@@ -259,8 +283,14 @@ class Suite(Frozen):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over all but the description and the places of table and tasks, which have hashes of their own."""
-        content = self.model_dump(mode="json", exclude={"description": True, "environment": {"table", "tasks"}})
+        """SHA-256 over all but the description and the places of table and tasks, which have hashes of their own.
+
+        A key that older suites did not have is left out at its default, so that theirs stay what they were.
+        """
+        left_out = {"table", "tasks"}
+        if isinstance(self.environment, LiveEnvironment) and self.environment.context == "none":
+            left_out.add("context")
+        content = self.model_dump(mode="json", exclude={"description": True, "environment": left_out})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

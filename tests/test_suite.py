@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -99,6 +100,38 @@ def test_money_is_decimal_to_the_last_digit() -> None:
     assert suite.environment.models[0].usd_per_million_output_tokens == Decimal("0.02")
     again = Suite.model_validate(suite.model_dump(mode="json"))
     assert again == suite
+
+
+LIVE = """\
+name: live
+environment:
+  kind: live
+  tasks: tasks
+  models: [m]
+routers: [random]
+"""
+
+
+def with_context(option: str) -> Suite:
+    return parse(LIVE.replace("models:", f"context: {option}\n  models:"))
+
+
+def test_what_of_its_tree_a_task_is_shown() -> None:
+    options = {"none": "none", "whole": "whole", "{select: {budget_tokens: 900}}": "select(budget_tokens=900)"}
+    for text, label in options.items():
+        environment = with_context(text).environment
+        assert isinstance(environment, LiveEnvironment)
+        assert environment.context_label == label
+    for wrong in ("all", "{select: {budget_tokens: 0}}", "{select: 900}", "null"):
+        with pytest.raises(SuiteError, match=r"s\.yaml:5: environment\.context"):
+            with_context(wrong)
+
+
+def test_a_suite_that_asks_for_no_context_is_what_it_was_before_there_was_any() -> None:
+    assert parse(LIVE).fingerprint == with_context("none").fingerprint
+    old = parse(LIVE).model_dump(mode="json", exclude={"description": True, "environment": {"tasks", "context"}})
+    assert parse(LIVE).fingerprint == hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
+    assert len({with_context(text).fingerprint for text in ("none", "whole", "{select: {budget_tokens: 9}}")}) == 3
 
 
 def test_a_live_suite_may_not_learn_from_latency() -> None:

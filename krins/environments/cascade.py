@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from krins.environments.table import OutcomeTable
+from krins.environments.table import ContextTokens, OutcomeTable
 from krins.interfaces import BoolArray, FloatArray, IntArray
 from krins.router_specs import SimulatedVerifier
 from krins.routing.reward import reward_values
@@ -33,6 +33,8 @@ class Drawn(NamedTuple):
     tokens: FloatArray
     failure: NDArray[np.int8]
     """Of the answer taken: index into `FAILURES`."""
+    context: ContextTokens | None
+    """Of all prompts, as `tokens` is."""
 
 
 class Expected(NamedTuple):
@@ -55,12 +57,15 @@ class Cascade:
         arms = np.full(tasks.shape, self.arms[-1])
         quality, cost, tokens = np.zeros(tasks.shape), np.zeros(tasks.shape), np.zeros(tasks.shape)
         failure = np.zeros(tasks.shape, np.int8)
+        context = table.context and ContextTokens(np.zeros(tasks.shape), np.zeros(tasks.shape))
         is_open: BoolArray = np.ones(tasks.shape, np.bool_)
         for stage, arm in enumerate(self.arms):
             cell = tasks, arm, draws % table.counts[tasks, arm]
             is_checked = stage < last
             cost += np.where(is_open, table.cost_usd[cell] + verifier.usd_per_check * is_checked, 0.0)
             tokens += np.where(is_open, table.tokens[cell], 0.0)
+            for total, of_all in zip(context or (), table.context or (), strict=True):
+                total += np.where(is_open, of_all[cell], 0.0)
             chance = _chance_to_pass(
                 table.quality[cell], table.failure[cell], verifier.sensitivity, verifier.specificity
             )
@@ -69,7 +74,7 @@ class Cascade:
             quality = np.where(is_taken, table.quality[cell], quality)
             failure = np.where(is_taken, table.failure[cell], failure)
             is_open &= ~is_taken
-        return Drawn(arms, quality, cost, tokens, failure)
+        return Drawn(arms, quality, cost, tokens, failure, context)
 
     def expect(
         self, reward: Reward, sensitivity: FloatArray, specificity: FloatArray, usd_per_check: float = 0.0

@@ -88,4 +88,5 @@ def _keep_tasks(table: OutcomeTable, keep: BoolArray, where: str) -> OutcomeTabl
         )
     arrays = ("quality", "cost_usd", "input_tokens", "output_tokens", "latency_seconds", "failure", "counts")
     tasks = tuple(task for task, kept in zip(table.tasks, keep, strict=True) if kept)
-    return replace(table, tasks=tasks, **{name: getattr(table, name)[keep] for name in arrays})
+    context = table.context and table.context.at(keep)
+    return replace(table, tasks=tasks, context=context, **{name: getattr(table, name)[keep] for name in arrays})

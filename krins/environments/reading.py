@@ -2,7 +2,8 @@
 
 The file: `task_id`, `model`, `quality` in [0, 1] and `cost_usd` are required (the last may be null throughout);
 `sample` tells repeated answers apart; `repo`, `language`, `category`, `difficulty`, `prompt`, `input_tokens`,
-`output_tokens`, `latency_s` and `failure` are used where present; any column may serve in filters. Null is unknown.
+`output_tokens`, `context_tokens`, `whole_context_tokens`, `latency_s` and `failure` are used where present; any column
+may serve in filters. Null is unknown.
 
 Invariants: (task_id, model, sample) is unique; tasks and models come sorted, so the order of rows does not matter.
 Left out: tables larger than memory.
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from krins.domain import Arm, Task
 from krins.environments.missing import apply_missing
 from krins.environments.rows import Rows, read_rows
-from krins.environments.table import FAILURES, Imputation, OutcomeTable
+from krins.environments.table import FAILURES, ContextTokens, Imputation, OutcomeTable
 from krins.interfaces import FloatArray, IntArray
 from krins.suite import RecordedEnvironment
 
@@ -71,6 +72,7 @@ def _to_table(rows: Rows) -> OutcomeTable:
         latency_seconds=spread("latency_s"),
         failure=failure,
         counts=(~np.isnan(quality)).sum(axis=2),
+        context=ContextTokens.of(spread("context_tokens"), spread("whole_context_tokens")),
         imputation=Imputation(unknown_samples=_unknown_samples(task * len(models) + arm, columns["quality"])),
     )
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _REQUIRED = ("task_id", "model", "quality", "cost_usd")
-_NUMBERS = ("quality", "cost_usd", "input_tokens", "output_tokens", "latency_s")
+_TOKENS = ("input_tokens", "output_tokens", "context_tokens", "whole_context_tokens")
+_NUMBERS = ("quality", "cost_usd", *_TOKENS, "latency_s")
 _TEXTS = ("task_id", "model", "repo", "language", "category", "difficulty", "prompt", "failure")
 _SQL_TYPES = dict.fromkeys(_NUMBERS, "double") | dict.fromkeys(_TEXTS, "varchar") | {"sample": "double"}
 _LEAST_USD, _MOST_USD = 1e-15, 1e9
@@ -210,7 +211,7 @@ def _check(rows: Rows) -> None:
     for name in _NUMBERS[1:]:
         if name in columns:
             rows.refuse((columns[name] < 0) | np.isinf(columns[name]), f"{name} is negative or infinite", name)
-    for name in ("input_tokens", "output_tokens"):
+    for name in _TOKENS:
         if name in columns:
             rows.refuse(np.mod(columns[name], 1) > 0, f"{name} is no whole number", name)
     cost = columns["cost_usd"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,24 @@ class Imputation:
     """Rows without a quality beside others of the same cell that have one; they are left out."""
 
 
+class ContextTokens(NamedTuple):
+    """What prompts showed of source trees, in o200k tokens; both are NaN where a task has none, or it is not known."""
+
+    shown: FloatArray
+    whole: FloatArray
+    """What the whole tree takes: the baseline."""
+
+    @classmethod
+    def of(cls, shown: FloatArray, whole: FloatArray) -> ContextTokens | None:
+        """None where nothing is known."""
+        is_known = ~np.isnan(shown) & (whole > 0)
+        return cls(*(np.where(is_known, tokens, np.nan) for tokens in (shown, whole))) if is_known.any() else None
+
+    def at(self, index: Any) -> ContextTokens:
+        """Both arrays at `index`."""
+        return ContextTokens(self.shown[index], self.whole[index])
+
+
 @dataclass(frozen=True)
 class OutcomeTable:
     """All arrays have shape (n_tasks, n_arms, n_samples)."""
@@ -59,6 +78,8 @@ class OutcomeTable:
     """Index into `FAILURES`."""
     counts: IntArray
     """Shape (n_tasks, n_arms): samples of each cell."""
+    context: ContextTokens | None = None
+    """None where nothing is known of it."""
     imputation: Imputation = field(default_factory=Imputation)
     sha256: str | None = None
     """Of the file that the table was read from."""
@@ -101,7 +122,7 @@ def table_from_outcomes(tasks: Sequence[Task], arms: Sequence[Arm], outcomes: It
     task_index = {task.task_id: i for i, task in enumerate(tasks)}
     arm_index = {arm.name: i for i, arm in enumerate(arms)}
     shape = (len(tasks), len(arms), 1 + max((row.sample for row in rows), default=0))
-    quality, cost, inputs, outputs, latency = (np.full(shape, np.nan) for _ in range(5))
+    quality, cost, inputs, outputs, latency, shown, whole = (np.full(shape, np.nan) for _ in range(7))
     failure = np.zeros(shape, np.int8)
     for row in rows:
         cell = task_index[row.task_id], arm_index[row.arm], row.sample
@@ -110,9 +131,21 @@ def table_from_outcomes(tasks: Sequence[Task], arms: Sequence[Arm], outcomes: It
         latency[cell] = np.nan if row.latency_seconds is None else row.latency_seconds
         if row.usage is not None:
             inputs[cell], outputs[cell] = row.usage.input_tokens, row.usage.output_tokens
+        if row.context is not None:
+            shown[cell], whole[cell] = row.context.tokens, row.context.whole_tokens
         failure[cell] = FAILURES.index(row.failure.kind if row.failure else None)
-    counts = (~np.isnan(quality)).sum(axis=2)
-    return OutcomeTable(tuple(tasks), tuple(arms), quality, cost, inputs, outputs, latency, failure, counts)
+    return OutcomeTable(
+        tuple(tasks),
+        tuple(arms),
+        quality,
+        cost,
+        inputs,
+        outputs,
+        latency,
+        failure,
+        counts=(~np.isnan(quality)).sum(axis=2),
+        context=ContextTokens.of(shown, whole),
+    )
 
 
 def unanswered_at_mean_cost(table: OutcomeTable) -> OutcomeTable:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from types import MappingProxyType
 
 from krins.domain import Arm, Attempt, Call, Failure, FailureKind, Outcome, Request, Scope, Task, Usage, Verdict
 from krins.errors import AnswerFault, BudgetExhausted, KrinsError, ModelFault, SandboxFault, TaskError
@@ -24,22 +25,31 @@ from krins.pipeline.extract import extract_code
 from krins.pipeline.tasks import CodingTask
 
 ANSWER_FORMAT = "Answer with one Python code block that holds the complete solution and nothing else."
+_OF_NO_TASK: Mapping[str, Verifier] = MappingProxyType({})
 
 
-def request_for(task: Task, sample: int) -> Request:
-    """What a model is asked."""
-    return Request.of(f"{task.prompt.rstrip()}\n\n{ANSWER_FORMAT}\n", sample)
+def request_for(coding: CodingTask, sample: int) -> Request:
+    """What a model is asked. Context comes first: providers cache the prompts of one task's samples by their prefix."""
+    context = f"{coding.context_text.rstrip()}\n\n=== Task\n\n" if coding.context_text else ""
+    return Request.of(f"{context}{coding.task.prompt.rstrip()}\n\n{ANSWER_FORMAT}\n", sample)
 
 
 class Coordinator:
     """Walks a task from prompt to outcome."""
 
-    def __init__(self, tasks: Sequence[CodingTask], models: Mapping[str, Model], verifier: Verifier) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[CodingTask],
+        models: Mapping[str, Model],
+        verifier: Verifier,
+        verifiers: Mapping[str, Verifier] = _OF_NO_TASK,
+    ) -> None:
+        """`verifiers`: of tasks with a source tree, by id, those that have the tree at hand."""
         self.tasks: Sequence[Task] = [coding.task for coding in tasks]
         self.arms: Sequence[Arm] = [Arm(name) for name in models]
-        self._tests = {coding.task.task_id: coding.tests for coding in tasks}
+        self._coding_tasks = {coding.task.task_id: coding for coding in tasks}
         self._models = models
-        self._verifier = verifier
+        self._verifier, self._verifiers = verifier, verifiers
         # As many checks at once as there are processors: more would only run each other into their time limits.
         self._checks = ThreadPoolExecutor(os.cpu_count() or 1, "check")
 
@@ -50,11 +60,11 @@ class Coordinator:
             TaskError: tests that cannot be run. (Tests that run wild are found when they judge an answer.)
         """
 
-        async def check_one(tests: str) -> None:
+        async def check_one(coding: CodingTask) -> None:
             with suppress(SandboxFault):
-                await self._verify("", tests)
+                await self._verify("", coding)
 
-        await asyncio.gather(*map(check_one, self._tests.values()))
+        await asyncio.gather(*map(check_one, self._coding_tasks.values()))
 
     async def attempt(self, task: Task, arm: Arm, sample: int, correlation_id: str = "") -> Outcome:
         scope = Scope(correlation_id, task.task_id)
@@ -64,15 +74,18 @@ class Coordinator:
             return outcome
 
     async def _outcome(self, task: Task, arm: Arm, sample: int, scope: Scope) -> Outcome:
-        asked = Outcome(task.task_id, arm.name, sample, 0.0, None, correlation_id=scope.decision_id)
+        coding = self._coding_tasks[task.task_id]
+        asked = Outcome(
+            task.task_id, arm.name, sample, 0.0, None, correlation_id=scope.decision_id, context=coding.context
+        )
         try:
-            attempt = await self._models[arm.name].answer(request_for(task, sample), scope)
+            attempt = await self._models[arm.name].answer(request_for(coding, sample), scope)
         except (ModelFault, BudgetExhausted) as fault:
             cost_usd, usage = _total_usd(fault.calls), _total_usage(fault.calls)
             if not cost_usd and not isinstance(fault, AnswerFault):
                 cost_usd = None  # that nothing was had for nothing is no price to learn from
             return replace(asked, failure=_failure(fault), cost_usd=cost_usd, usage=usage, calls=fault.calls)
-        verdict, failure = await self._judge(attempt, self._tests[task.task_id])
+        verdict, failure = await self._judge(attempt, coding)
         return replace(
             asked,
             quality=verdict.quality if verdict else 0.0,
@@ -85,18 +98,19 @@ class Coordinator:
             calls=attempt.calls,
         )
 
-    async def _judge(self, attempt: Attempt, tests: str) -> tuple[Verdict | None, Failure | None]:
+    async def _judge(self, attempt: Attempt, coding: CodingTask) -> tuple[Verdict | None, Failure | None]:
         code = extract_code(attempt.text)
         if code is None:
             cut = ", cut off at the token limit" if attempt.finish_reason == "length" else ""
             return None, Failure(FailureKind.MODEL, f"no Python code in the answer{cut}")
         try:
-            return await self._verify(code, tests), None
+            return await self._verify(code, coding), None
         except (SandboxFault, TaskError) as fault:
             return None, _failure(fault)
 
-    async def _verify(self, code: str, tests: str) -> Verdict:
-        return await asyncio.get_running_loop().run_in_executor(self._checks, self._verifier.verify, code, tests)
+    async def _verify(self, code: str, coding: CodingTask) -> Verdict:
+        verifier = self._verifiers.get(coding.task.task_id, self._verifier)
+        return await asyncio.get_running_loop().run_in_executor(self._checks, verifier.verify, code, coding.tests)
 
 
 def _failure(fault: KrinsError) -> Failure:

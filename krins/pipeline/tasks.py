@@ -1,24 +1,29 @@
 """Task folders: what a model is asked, and the hidden tests that judge its answer.
 
 A folder holds one folder a task, named by its id, with `task.yaml` (prompt, category, difficulty, language),
-`tests.py` (hidden tests, see `krins.quality.hidden_tests`) and `reference.py` (a solution that passes).
-Invariant: tasks come sorted by id, so their order is the same everywhere. Left out: running anything.
+`tests.py` (hidden tests, see `krins.quality.hidden_tests`) and `reference.py` (a solution that passes). It may hold
+`tree/`: the source files that the task is about, whose modules solution and tests can import.
+Invariant: tasks come sorted by id, and files by path, so their order is the same everywhere. Left out: running
+anything, what a prompt shows of a tree (`krins.pipeline.contexts`), and answers that change a tree.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from krins.domain import Task
-from krins.errors import TaskError
+from krins.domain import GivenContext, Task
+from krins.errors import TaskError, boundary
 from krins.suite import LiveEnvironment, Scalar
+
+_MOST_TREE_BYTES = 2**20
+_MAKE_ROOM = "keep the files that the task is about"
 
 
 class TaskFile(BaseModel):
@@ -33,10 +38,16 @@ class TaskFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class CodingTask:
-    """A task with its hidden tests, which no model and no router sees."""
+    """A task with its hidden tests, which no model and no router sees, and its source tree, which routers never see."""
 
     task: Task
     tests: str
+    tree: Mapping[str, str] = field(default_factory=dict)
+    """Relative POSIX path to text, sorted."""
+    context_text: str = ""
+    """What a prompt shows of the tree."""
+    context: GivenContext | None = None
+    """How much that is; None without a tree, and until `krins.pipeline.contexts` has made it."""
 
 
 def load_tasks(environment: LiveEnvironment) -> list[CodingTask]:
@@ -59,8 +70,14 @@ def load_tasks(environment: LiveEnvironment) -> list[CodingTask]:
 
 
 def fingerprint(tasks: Sequence[CodingTask]) -> str:
-    """SHA-256 over prompts and hidden tests: equal fingerprints ask and judge the same."""
-    return hashlib.sha256(repr([(coding.task, coding.tests) for coding in tasks]).encode()).hexdigest()
+    """SHA-256 over prompts, hidden tests, trees and contexts: equal fingerprints ask and judge the same."""
+    return hashlib.sha256(repr([_identity(coding) for coding in tasks]).encode()).hexdigest()
+
+
+def _identity(coding: CodingTask) -> tuple[object, ...]:
+    """Of a task without a tree it is what it was before there were any."""
+    of_tree = (dict(coding.tree), coding.context_text) if coding.tree else ()
+    return (coding.task, coding.tests, *of_tree)
 
 
 def _load_task(folder: Path) -> CodingTask:
@@ -76,7 +93,29 @@ def _load_task(folder: Path) -> CodingTask:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in failure.errors(include_url=False))
         raise TaskError(f"{folder / 'task.yaml'}: {problems}", "mend these keys") from failure
     task = Task(folder.name, file.prompt, file.category, file.difficulty, file.language)
-    return CodingTask(task, tests)
+    return CodingTask(task, tests, _load_tree(folder / "tree"))
+
+
+def _load_tree(root: Path) -> dict[str, str]:
+    """The files under `root`, byte code aside; none where there is no such folder.
+
+    Raises:
+        TaskError: a file is no UTF-8 text, all are too much, or something there is a link and so lies elsewhere.
+    """
+    tree: dict[str, str] = {}
+    n_bytes = 0
+    for path in [root, *root.rglob("*")] if root.is_symlink() or root.exists() else []:
+        if path.is_symlink() or not (path.is_dir() or (path.is_file() and path != root)):
+            raise TaskError(f"{path}: a tree holds folders and files alone", "copy what it stands for, or remove it")
+        if path.is_dir() or path.parent.name == "__pycache__":
+            continue
+        with boundary(TaskError, f"{path}: no UTF-8 text", _MAKE_ROOM, catch=(OSError, UnicodeError)):
+            n_bytes += path.stat().st_size
+            if n_bytes > _MOST_TREE_BYTES:
+                raise TaskError(f"{root}: more than {_MOST_TREE_BYTES:,} bytes of source", _MAKE_ROOM)
+            name = path.relative_to(root).as_posix().encode().decode()
+            tree[name] = path.read_bytes().decode()
+    return dict(sorted(tree.items()))
 
 
 _FILTERS = ("task_id", "category", "difficulty", "language")

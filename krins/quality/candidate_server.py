@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, Any
 
-    from krins.quality import plain_data
+    from krins.quality import plain_data, tree_modules
 else:
     sys.path.insert(0, ".")
     import plain_data
+    import tree_modules
 
 _MESSAGE_CHARACTERS = 500
 _CLASSES = 20
@@ -119,4 +120,5 @@ def private_pipes() -> tuple[IO[bytes], IO[bytes]]:
 
 
 if __name__ == "__main__":
+    tree_modules.install()
     serve(*private_pipes())

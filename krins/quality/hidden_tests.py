@@ -4,7 +4,8 @@ Two sandboxes: in one the candidate answers calls (candidate_server.py), in the 
 (test_runner.py), and this side carries each call and each answer between them. The candidate sees what a test passes
 to a call, uses as an index or assigns, never what it compares a result with: comparing, computing and converting
 happen in the tests' sandbox, to plain data alone (remote_object.py). The verdict is read from there as well, where the
-candidate cannot reach. So whatever a candidate does, all that it can do is return values.
+candidate cannot reach. So whatever a candidate does, all that it can do is return values. Both sandboxes can import
+modules of the task's source tree (tree_modules.py), each its own copy.
 
 Invariants: every check ends, at the latest with the wall clock; quality is 1 if all tests pass and 0 otherwise; a
 candidate is blamed for what happens while a call or its answer is under way, the tests for the rest.
@@ -18,16 +19,20 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 
 from krins.domain import Verdict
 from krins.errors import SandboxFault, TaskError
 from krins.interfaces import Limits, Sandbox, SandboxedProcess
 from krins.quality.interpreter import interpreter
 from krins.quality.plain_data import MAX_MESSAGE_BYTES
+from krins.quality.tree_modules import FILE as TREE_FILE
 
 _DEFAULT_LIMITS = Limits()
+_NO_TREE: Mapping[str, str] = MappingProxyType({})
 _HERE = Path(__file__).parent
 _ENDED_SECONDS = 1.0
 """How long a process whose output has ended may take to report its exit code."""
@@ -40,11 +45,13 @@ def _scripts(*names: str) -> dict[str, str]:
 class HiddenTests:
     """Implements `krins.interfaces.Verifier`. May be used from several threads at once."""
 
-    def __init__(self, sandbox: Sandbox, limits: Limits = _DEFAULT_LIMITS) -> None:
+    def __init__(self, sandbox: Sandbox, limits: Limits = _DEFAULT_LIMITS, tree: Mapping[str, str] = _NO_TREE) -> None:
+        """`tree`: the source files, by relative path, that code and tests may import."""
         self._sandbox = sandbox
         self._limits = limits
-        self._runner_files = _scripts("plain_data.py", "remote_object.py", "test_runner.py")
-        self._server_files = _scripts("plain_data.py", "candidate_server.py")
+        shared = {**_scripts("plain_data.py", "tree_modules.py"), TREE_FILE: json.dumps(dict(tree))}
+        self._runner_files = {**shared, **_scripts("remote_object.py", "test_runner.py")}
+        self._server_files = {**shared, **_scripts("candidate_server.py")}
 
     def verify(self, code: str, tests: str) -> Verdict:
         """Run the functions `test_*` of `tests` against the module `code`.

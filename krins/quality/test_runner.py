@@ -1,7 +1,8 @@
 """Runs hidden tests inside their sandbox, against a solution that is in another, and reports what passed.
 
 `tests.py` holds functions `test_*`; each takes, by name, `solution` (the candidate's module, from afar) and, if it
-likes, `raises`. All run, in order of definition, whatever came of the earlier ones, until the candidate has ended.
+likes, `raises`; it may import modules of the task's source tree. All run, in order of definition, whatever came of the
+earlier ones, until the candidate has ended.
 What the parent reads, one JSON array a line: `["ready"]`, then `["call"]` followed by a request that it carries to the
 candidate, `["received"]` once the answer has been understood; `["tests", total]` before the first call, and last
 `["verdict", passed, evidence]`; or `["unusable", why]` where the tests themselves cannot be run.
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from types import FunctionType
     from typing import IO
 
-    from krins.quality import plain_data, remote_object
+    from krins.quality import plain_data, remote_object, tree_modules
 else:
     sys.path.insert(0, ".")
     import plain_data
     import remote_object
+    import tree_modules
 
 _FILE = "tests.py"
 _TEST_CHARACTERS = 300
@@ -153,6 +155,7 @@ def private_pipes() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def main() -> None:
+    tree_modules.install()
     link = remote_object.Link(*private_pipes())
     link.send(["ready"])
     try:

@@ -65,6 +65,8 @@ class Description:
     categories: dict[str, int]
     """Tasks of each category, the most frequent first; empty where none is known."""
     imputation: Imputation
+    context: tuple[float, float] | None
+    """Mean o200k tokens of source trees that prompts showed, and those of the whole trees; None where none is known."""
     models: list[ModelSummary]
     """Best quality first; models without any outcome are left out."""
     baselines: Baselines | None
@@ -82,6 +84,7 @@ def describe(table: OutcomeTable) -> Description:
         n_repositories=len({task.repository for task in table.tasks if task.repository is not None}),
         categories=dict(categories.most_common()),
         imputation=table.imputation,
+        context=table.context and (float(np.nanmean(table.context.shown)), float(np.nanmean(table.context.whole))),
         models=sorted(models, key=lambda model: -model.quality.mean),
         baselines=baselines,
     )
@@ -143,6 +146,10 @@ def _contents(description: Description) -> Iterator[tuple[str, str]]:
     fewest, most = description.samples
     each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     yield "outcomes", f"{description.n_outcomes:,}; {each} of each model for each task"
+    if description.context is not None:
+        shown, whole = description.context
+        saved = write_percent(1 - shown / whole)
+        yield "context", f"{shown:,.0f} o200k tokens a prompt, {saved} saved vs the whole tree's {whole:,.0f}"
     if imputation.dropped_tasks:
         n_dropped = write_number(imputation.dropped_tasks, "task")
         yield "left out", f"{n_dropped} that some model has no outcome for"

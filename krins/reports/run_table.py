@@ -63,6 +63,10 @@ _REGRET = [
     Measure("regret against\nbest fixed", "regret_vs_best_fixed", AMOUNT, min),
     Measure("regret against\noracle", "regret_vs_oracle", AMOUNT, min),
 ]
+_CONTEXT = [
+    Measure("context\ntokens a task", "context_tokens", COUNT, None),
+    Measure("context tokens\nsaved vs\nwhole tree", "context_token_saving", PERCENT, None),
+]
 
 
 def render(result: RunResult, console: Console) -> None:
@@ -116,7 +120,8 @@ class _Page:
         self._fixed_rules = [] if result.baselines is None else list(_fixed_rules(result.baselines))
         has_faults = any(router.errors.infrastructure or router.errors.budget for router in self._routers)
         self._reached = [m for m in _REACHED if m.field != "quality_answered" or has_faults]
-        measures = [*self._reached, *_AGAINST_BEST_SINGLE, *_AGAINST_MIXING, *_REGRET]
+        self._context = _CONTEXT if result.context_token_saving is not None else []
+        measures = [*self._reached, *_AGAINST_BEST_SINGLE, *_AGAINST_MIXING, *_REGRET, *self._context]
         figures = [f for m in measures for f in (getattr(router, m.field) for router in self._routers) if f is not None]
         self._has_intervals = any(figure.low is not None for figure in figures)
         self._has_spreads = any(figure.replication_low is not None for figure in figures)
@@ -131,7 +136,7 @@ class _Page:
     @property
     def groups(self) -> list[list[Column]]:
         """Columns that belong side by side."""
-        kinds = (self._reached, _AGAINST_BEST_SINGLE, _AGAINST_MIXING, _REGRET)
+        kinds = (self._reached, _AGAINST_BEST_SINGLE, _AGAINST_MIXING, _REGRET, self._context)
         groups = [self._columns(measures) for measures in kinds]
         if any(router.is_saving is not None for router in self._routers):
             groups[1].append(self._column("may be called\na saving", [_saving_in_words(r) for r in self._routers]))
@@ -206,6 +211,9 @@ class _Page:
             yield "low to high", f"where the central 95% of the {result.n_replications:,} replications lie"
         if result.baselines is not None:
             yield from self._explain_comparisons(result.baselines)
+        if result.whole_context_tokens is not None:
+            whole = write_number(round(result.whole_context_tokens.mean), "token")
+            yield "vs whole tree", f"share spared of the {whole} (o200k) that every file in full would take, on average"
         if self._has_errors:
             yield "errors", "decisions, over all replications, without an answer to judge; they count as quality 0"
         if self._unknown:

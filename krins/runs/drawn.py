@@ -39,4 +39,5 @@ def drawn(plan: Plan, table: OutcomeTable, trajectory: Trajectory) -> Drawn:
     if isinstance(router, CascadeRouter):
         return cascade_of(router, table).simulate(router.verifier, tasks, schedule.draws)
     cell = tasks, arms, plan.samples(schedule.draws, table.counts[tasks, arms])
-    return Drawn(arms, table.quality[cell], table.cost_usd[cell], table.tokens[cell], table.failure[cell])
+    context = table.context and table.context.at(cell)
+    return Drawn(arms, table.quality[cell], table.cost_usd[cell], table.tokens[cell], table.failure[cell], context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from krins.pipeline.contexts import describe_contexts
 from krins.runs.environments import LiveSetting, RecordedSetting, prepare
 from krins.runs.preflight import describe_forecast, forecast_run
 from krins.runs.run import customise
@@ -43,9 +44,11 @@ def _recorded_lines(setting: RecordedSetting) -> list[str]:
 
 
 def _live_lines(setting: LiveSetting) -> list[str]:
-    specs = setting.inputs.specs
+    inputs, specs = setting.inputs, setting.inputs.specs
+    context = describe_contexts(inputs.coding_tasks)
     return [
         "models: " + ", ".join(f"{name} ({spec.endpoint})" for name, spec in specs.items()),
+        *([f"context: {inputs.environment.context_label}, {context}"] if context else []),
         *(f"warning: {warning}" for warning in setting.warnings),
-        describe_forecast(forecast_run(setting.plan, setting.inputs)),
+        describe_forecast(forecast_run(setting.plan, inputs)),
     ]

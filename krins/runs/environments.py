@@ -5,7 +5,7 @@ Left out: reaching model servers, which is the first thing that a live run does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,9 @@ from krins.environments.table import OutcomeTable
 from krins.errors import SuiteError
 from krins.models.catalogue import check_prices, resolve_all
 from krins.models.providers import check_provider
-from krins.pipeline.tasks import load_tasks
+from krins.models.spec import ModelSpec
+from krins.pipeline.contexts import with_contexts
+from krins.pipeline.tasks import CodingTask, load_tasks
 from krins.quality.sandbox import choose_sandbox
 from krins.router_specs import CHARGED, CONTEXTUAL, Exp3Router
 from krins.routing.build import Ground, check_reward_range, check_router
@@ -74,13 +76,32 @@ def live_inputs(environment: LiveEnvironment, allow_unsafe: bool) -> tuple[LiveI
     Raises:
         SuiteError, TaskError, SandboxMissing, UserError: a model, a task, the sandbox or a key is not to be had.
     """
-    coding_tasks = load_tasks(environment)
+    coding_tasks = with_contexts(load_tasks(environment), environment.context)
     choose_sandbox(allow_unsafe)
     specs = resolve_all(environment.models)
-    warnings = check_prices(list(specs.values()), environment.budget)
+    warnings = [
+        *check_prices(list(specs.values()), environment.budget),
+        *_context_warnings(environment, coding_tasks, specs),
+    ]
     for spec in specs.values():
         check_provider(spec)
     return LiveInputs(environment, specs, coding_tasks, allow_unsafe), warnings
+
+
+def _context_warnings(
+    environment: LiveEnvironment, coding_tasks: Sequence[CodingTask], specs: Mapping[str, ModelSpec]
+) -> list[str]:
+    if environment.context == "none":
+        return []
+    given = [coding.context.tokens for coding in coding_tasks if coding.context is not None]
+    if not given:
+        return ["the suite asks for context, and no task has a folder `tree` to take it from"]
+    windows = {name: spec.context_window for name, spec in specs.items()}
+    return [
+        f"the largest context has {max(given):,} tokens, more than the {window:,} that model {name} takes"
+        for name, window in windows.items()
+        if window is not None and window < max(given)
+    ]
 
 
 def recorded_setting(suite: Suite, table: OutcomeTable) -> RecordedSetting:

@@ -20,6 +20,7 @@ from krins.environments.reading import read_table
 from krins.environments.table import OutcomeTable, table_from_outcomes, unanswered_at_mean_cost
 from krins.errors import RunError
 from krins.runs.baselines import compute_baselines
+from krins.runs.context_sums import run_context
 from krins.runs.plan import Plan
 from krins.runs.publish import encode_outcomes, publish_decisions
 from krins.runs.result import RouterResult, RunResult
@@ -46,13 +47,14 @@ def conclude(
     cells = complete_cells(table, suite.reward)
     plan = Plan(suite, len(table.tasks), len(table.arms))
     routers = summarise(plan, table, cells, trajectories)
+    clusters = cluster_codes([task.repository for task in table.tasks])
     return RunResult(
         run_id=log.started.run_id,
         suite=suite.name,
         environment=suite.environment.kind,
         seed=suite.seed,
         n_tasks=len(table.tasks),
-        n_repositories=len(set(cluster_codes([task.repository for task in table.tasks]).tolist())),
+        n_repositories=len(set(clusters.tolist())),
         n_replications=suite.n_replications,
         passes=suite.passes,
         non_inferiority_margin=suite.non_inferiority_margin,
@@ -61,6 +63,7 @@ def conclude(
         notes=[*_notes(log, table, cells is not None, routers, n_unaccounted), *_call_notes(outcomes)],
         routers=routers,
         baselines=compute_baselines(cells) if cells else None,
+        **run_context(plan, table, trajectories, clusters)._asdict(),
     )
 
 

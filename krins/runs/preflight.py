@@ -1,9 +1,10 @@
 """What a live run or recording will cost, forecast before the first paid call, and whether it may begin.
 
-An answer is expected to take as many tokens of input as a quarter of its prompt's bytes, and half of the output that it
-may; that is a rule of thumb. `low` and `high` are bounds: all answers out of the cache or never asked for, and every
-call that layers may make at its worst, or what the budget leaves if that is less. Routers that choose are expected to
-spread evenly. Invariant: nothing is asked. Left out: the arithmetic (`krins.models.forecast`).
+An answer is expected to take as many tokens of input as a quarter of its prompt's bytes, those of its context among
+them, and half of the output that it may; that is a rule of thumb. `low` and `high` are bounds: all answers out of the
+cache or never asked for, and every call that layers may make at its worst, or what the budget leaves if that is less.
+Routers that choose are expected to spread evenly. Invariant: nothing is asked. Left out: the arithmetic
+(`krins.models.forecast`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from krins.errors import UserError
 from krins.models.forecast import ArmForecast, Estimate, Forecast, call_amount, forecast
 from krins.models.ledger import NOTHING
 from krins.models.worst_case import most_input_tokens
-from krins.pipeline.coordinator import request_for
 from krins.router_specs import FixedRouter
 from krins.runs.execution import Execution
 from krins.runs.plan import Plan
@@ -56,11 +56,10 @@ def forecast_recording(inputs: LiveInputs) -> Forecast:
 
 def _arm(inputs: LiveInputs, name: str, decisions: Estimate) -> ArmForecast:
     now, spec = time.time(), inputs.specs[name]
-    tasks = inputs.tasks
-    inputs_a_task = sum(most_input_tokens(request_for(task, 0)) for task in tasks) // (len(tasks) * _BYTES_A_TOKEN)
+    sizes = {task.task_id: most_input_tokens(inputs.request(task.task_id)) for task in inputs.tasks}
+    inputs_a_task = sum(sizes.values()) // (len(sizes) * _BYTES_A_TOKEN)
     expected = call_amount(spec, inputs_a_task, spec.max_output_tokens // _SHARE_OF_OUTPUT, now)
-    longest = max(tasks, key=lambda task: len(task.prompt.encode()))
-    worst = decision_at_worst(inputs, longest.task_id, name, now)
+    worst = decision_at_worst(inputs, max(sizes, key=lambda task_id: sizes[task_id]), name, now)
     return ArmForecast(name, decisions, NOTHING, expected, worst, spec.price is not None)
 
 

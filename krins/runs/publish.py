@@ -1,6 +1,7 @@
 """A finished run as immutable Parquet: what was decided, and the outcomes that it drew from.
 
-Invariants: files appear whole, by atomic rename; their columns and types are the two schemas below, whatever the run.
+Invariants: files appear whole, by atomic rename; their columns and types are the two schemas below, whatever the run;
+where tasks have source trees, outcomes have the columns of context too, which views over many runs leave out.
 An outcome table has the columns that `krins.environments.reading` reads, so one run's outcomes can be another's
 recorded environment. Left out: the catalogue over all runs (`krins.runs.history`).
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _TEXTS = ("task_id", "repo", "language", "category", "difficulty", "model", "failure")
 _COUNTS = ("sample", "input_tokens", "output_tokens")
 _REALS = ("quality", "cost_usd", "latency_s")
+_CONTEXT = ("context_tokens", "whole_context_tokens")
 
 
 def outcome_schema() -> pa.Schema:
@@ -36,6 +38,14 @@ def outcome_schema() -> pa.Schema:
         + [(name, pa.int64()) for name in _COUNTS]
         + [(name, pa.float64()) for name in _REALS]
     )
+
+
+def _with_context(schema: pa.Schema) -> pa.Schema:
+    import pyarrow as pa
+
+    for name in _CONTEXT:
+        schema = schema.append(pa.field(name, pa.int64()))
+    return schema
 
 
 def _recording_schema() -> pa.Schema:
@@ -69,7 +79,8 @@ def publish_recording(path: Path, tasks: Sequence[Task], outcomes: Iterable[Outc
     """
     described = {task.task_id: task for task in tasks}
     rows = sorted((_recorded(described[outcome.task_id], outcome) for outcome in outcomes), key=_row_order)
-    _write(path, rows, _recording_schema())
+    has_context = any(row["context_tokens"] is not None for row in rows)
+    _write(path, rows, _with_context(_recording_schema()) if has_context else _recording_schema())
     return len(rows)
 
 
@@ -92,6 +103,8 @@ def _recorded(task: Task, outcome: Outcome) -> dict[str, Any]:
         "cost_usd": None if outcome.cost_usd is None else float(outcome.cost_usd),
         "input_tokens": outcome.usage.input_tokens if outcome.usage else None,
         "output_tokens": outcome.usage.output_tokens if outcome.usage else None,
+        "context_tokens": outcome.context.tokens if outcome.context else None,
+        "whole_context_tokens": outcome.context.whole_tokens if outcome.context else None,
         "latency_s": outcome.latency_seconds,
         "failure": kind.value if kind else None,
     }
@@ -143,8 +156,12 @@ def encode_outcomes(table: OutcomeTable, is_live: bool) -> bytes:
         "cost_usd": known(table.cost_usd, pa.float64()),
         "latency_s": known(table.latency_seconds, pa.float64()),
     }
+    schema = outcome_schema()
+    if table.context is not None:
+        schema = _with_context(schema)
+        columns |= {name: known(tokens, pa.int64()) for name, tokens in zip(_CONTEXT, table.context, strict=True)}
     buffer = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns, schema=outcome_schema()), buffer, compression="zstd")
+    pq.write_table(pa.table(columns, schema=schema), buffer, compression="zstd")
     return bytes(buffer.getvalue().to_pybytes())
 
 

@@ -104,6 +104,13 @@ class RouterResult(_Frozen):
     curve: Curve
     break_even: BreakEven | None = None
     """Of a cascade."""
+    context_tokens: Figure | None = None
+    """Mean o200k tokens of a task's source tree that its prompts showed, over decisions of tasks that have one; None,
+    as the next two, where none has."""
+    whole_context_tokens: Figure | None = None
+    """The same, had they shown whole trees: the baseline."""
+    context_token_saving: Figure | None = None
+    """1 - context tokens / those of whole trees."""
 
 
 class Baseline(_Frozen):
@@ -155,6 +162,10 @@ class RunResult(_Frozen):
     """What a reader must know: imputed values, missing baselines, failures."""
     routers: list[RouterResult]
     baselines: Baselines | None
+    context_tokens: Figure | None = None
+    """As of a router, over the decisions of all; so are the next two."""
+    whole_context_tokens: Figure | None = None
+    context_token_saving: Figure | None = None
     folder: Path = Field(Path(), exclude=True)
     """Where the run's journal and Parquet files lie; not part of the JSON."""
 

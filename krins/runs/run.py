@@ -160,7 +160,8 @@ def _setting_again(session: Session, execution: Execution) -> RecordedSetting | 
     assert isinstance(setting, LiveSetting)
     if setting.inputs.tasks_sha256 != started.tasks_sha256:
         raise RunError(
-            f"run {started.run_id}: the tasks in {started.suite.environment.tasks} have changed since it was started",
+            f"run {started.run_id}: the tasks in {started.suite.environment.tasks}, or their contexts, "
+            "have changed since it was started",
             "put them back as they were, or start a new run",
         )
     return setting

@@ -21,7 +21,6 @@ from krins.models.catalogue import check_prices
 from krins.models.ledger import NOTHING, RUN, SUITE, Amount
 from krins.models.spec import ModelSpec
 from krins.models.worst_case import worst_case
-from krins.pipeline.coordinator import request_for
 from krins.runs.history.brief import read_brief
 from krins.runs.session import RunLog, Session, read_run
 from krins.runs.store import Store
@@ -40,7 +39,7 @@ def spent_on(outcomes: Iterable[Outcome]) -> Amount:
 
 def decision_at_worst(inputs: LiveInputs, task_id: str, arm: str, now_seconds: float) -> Amount:
     """The most that one decision can cost: every call that its arm's layers may make, each at its worst case."""
-    request, spec = request_for(inputs.task(task_id), 0), inputs.specs[arm]
+    request, spec = inputs.request(task_id), inputs.specs[arm]
     links = [spec, *(inputs.specs[name] for name in spec.fallback)]
     total = NOTHING
     for link in links:

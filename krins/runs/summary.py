@@ -86,6 +86,7 @@ class _Row:
             errors=ErrorCounts(**{kind.value: counts[kind] for kind in FailureKind}),
             curve=self._curve(),
             break_even=self._break_even(),
+            **tally.context.figures(self._clusters)._asdict(),
         )
 
     def _break_even(self) -> BreakEven | None:

@@ -13,6 +13,7 @@ import numpy as np
 from krins.environments.table import FAILURES, OutcomeTable, is_unanswered
 from krins.interfaces import FloatArray, IntArray
 from krins.runs.baselines import Cells
+from krins.runs.context_sums import ContextSums
 from krins.runs.drawn import drawn
 from krins.runs.plan import Plan
 from krins.runs.streams import Trajectory
@@ -63,6 +64,7 @@ class Tally:
         self._plan, self._table, self._cells, self._expected_reward = plan, table, cells, expected_reward
         self.errors = np.zeros(len(FAILURES), np.int64)
         """Decisions by failure, indexed as `FAILURES`."""
+        self.context = ContextSums(plan.n_tasks)
         points = np.linspace(1, plan.n_steps, min(_CURVE_POINTS, plan.n_steps))
         self.curve_steps: IntArray = np.unique(points.round().astype(np.int64))
         names = ["quality", "answered", "cost", "tokens", *(["gap_fixed", "gap_oracle"] if cells else [])]
@@ -82,6 +84,8 @@ class Tally:
             "cost": outcome.cost_usd,
             "tokens": outcome.tokens,
         }
+        if outcome.context is not None:
+            self.context.add(tasks, outcome.context)
         if self._cells is not None:
             reward, expected = self._cells.reward, self._expected_reward
             reached = reward[tasks, arms] if expected is None else expected[tasks]

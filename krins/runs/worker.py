@@ -11,11 +11,11 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from krins.clock import SystemClock
-from krins.domain import Arm, Outcome, Task
+from krins.domain import Arm, Outcome, Request, Task
 from krins.interfaces import Limits
 from krins.models.cache import AnswerStore
 from krins.models.cache.fingerprint import fingerprint as request_fingerprint
@@ -49,12 +49,13 @@ class LiveInputs:
     def arms(self) -> list[Arm]:
         return [Arm(model.name) for model in self.environment.models]
 
-    def task(self, task_id: str) -> Task:
-        return self._by_id[task_id]
+    def request(self, task_id: str, sample: int = 0) -> Request:
+        """What a model is asked of a task, its context included."""
+        return request_for(self._by_id[task_id], sample)
 
     @cached_property
-    def _by_id(self) -> dict[str, Task]:
-        return {task.task_id: task for task in self.tasks}
+    def _by_id(self) -> dict[str, CodingTask]:
+        return {coding.task.task_id: coding for coding in self.coding_tasks}
 
     @cached_property
     def tasks_sha256(self) -> str:
@@ -62,7 +63,7 @@ class LiveInputs:
 
     def smallest_calls(self, now_seconds: float) -> list[Amount]:
         """The worst case of each arm's least call."""
-        requests = [request_for(task, 0) for task in self.tasks]
+        requests = [request_for(coding, 0) for coding in self.coding_tasks]
         return [
             min((worst_case(request, self.specs[arm.name], now_seconds) for request in requests), key=_in_usd)
             for arm in self.arms
@@ -87,7 +88,8 @@ class LiveWorker:
         self._store = _open_store(environment, cache_folder)
         self._pool = ModelPool(inputs.specs, ledger, self._store, clock, random.Random(), environment.max_concurrency)
         limits = environment.limits
-        verifier = HiddenTests(
+        hidden_tests = partial(
+            HiddenTests,
             choose_sandbox(inputs.allow_unsafe),
             Limits(
                 wall_seconds=limits.wall_seconds,
@@ -95,8 +97,9 @@ class LiveWorker:
                 processes=limits.processes,
             ),
         )
+        with_tree = {coding.task.task_id: hidden_tests(coding.tree) for coding in inputs.coding_tasks if coding.tree}
         models = {arm.name: self._pool.models[arm.name] for arm in inputs.arms}
-        self._coordinator = Coordinator(inputs.coding_tasks, models, verifier)
+        self._coordinator = Coordinator(inputs.coding_tasks, models, hidden_tests(), with_tree)
 
     @property
     def tasks(self) -> Sequence[Task]:
@@ -121,7 +124,8 @@ class LiveWorker:
         if self._store is None:
             return False
         spec, store = self._inputs.specs[name], self._store
-        requests = (request_for(task, sample) for sample in range(n_samples) for task in self.tasks)
+        tasks = self._inputs.coding_tasks
+        requests = (request_for(coding, sample) for sample in range(n_samples) for coding in tasks)
         return any(store.has(request_fingerprint(request, spec)) for request in requests)
 
     async def can_go_on(self) -> bool:

@@ -22,6 +22,8 @@ ROWS: list[dict[str, Any]] = [
     {"task_id": "t3", "model": "a", "quality": 1.0, "cost_usd": 1.5, "repo": "r2", "category": "test"},
 ]
 
+CONTEXT = ("context_tokens", "whole_context_tokens")
+
 
 def write(folder: Path, rows: list[dict[str, Any]], kind: str = "parquet") -> Path:
     path = folder / f"table.{kind}"
@@ -194,3 +196,24 @@ def test_costs_known_for_some_models_alone(tmp_path: Path) -> None:
     rows = [{**row, "cost_usd": None if row["model"] == "b" else 1.0} for row in ROWS]
     with pytest.raises(TableError, match="no cost is known for b"):
         read(write(tmp_path, rows), missing="fail")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_context_is_read_where_a_table_has_both_its_columns(tmp_path: Path, kind: str) -> None:
+    known = {"t1": (10, 100), "t2": (0, 50), "t3": (None, None)}
+    rows = [row | dict(zip(CONTEXT, known[row["task_id"]], strict=True)) for row in ROWS]
+    table = read(write(tmp_path, rows, kind), missing="drop_task")
+    assert table.context is not None
+    assert table.context.shown[..., 0].tolist() == [[10, 10], [0, 0]]
+    assert table.context.whole[..., 0].tolist() == [[100, 100], [50, 50]]
+    filled = read(write(tmp_path, rows, kind), missing="fail").context
+    assert filled is not None
+    assert np.isnan(filled.shown[2]).all()
+    assert np.isnan(filled.whole[2]).all()
+    for gone in CONTEXT:
+        without = [{key: value for key, value in row.items() if key != gone} for row in rows]
+        assert read(write(tmp_path, without, kind), missing="fail").context is None
+    with pytest.raises(TableError, match="whole_context_tokens is negative"):
+        read(write(tmp_path, [row | {"whole_context_tokens": -1} for row in rows], kind))
+    with pytest.raises(TableError, match="context_tokens is no whole number"):
+        read(write(tmp_path, [row | {"context_tokens": 1.5} for row in rows], kind))

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from krins.domain import Arm, Attempt, Call, FailureKind, Outcome, Request, Scope, Task, Usage, Verdict
+from krins.domain import Arm, Attempt, Call, FailureKind, GivenContext, Outcome, Request, Scope, Task, Usage, Verdict
 from krins.errors import BudgetExhausted, ModelFault, Refused, SandboxFault, TaskError, TimedOut, Unreachable
 from krins.interfaces import OnText
 from krins.pipeline.coordinator import Coordinator
@@ -78,7 +78,23 @@ def test_a_right_answer() -> None:
     assert message.text.startswith("Write f.\n\n")
     assert "TESTS" not in message.text
     assert (model.requests[0].sample, model.scopes) == (3, [Scope("c0", "t")])
-    assert outcome.correlation_id == "c0"
+    assert (outcome.correlation_id, outcome.context) == ("c0", None)
+
+
+def test_a_task_with_a_tree_is_shown_its_context_and_judged_with_its_tree() -> None:
+    model, plain, with_tree = Scripted(CODE), Judge(PASSED), Judge(Verdict(0.0, 1, 2))
+    given = GivenContext("select", 3, 10)
+    coding = CodingTask(TASK, "TESTS", {"a.py": "A = 1\n"}, "a.py: A = 1\n", given)
+
+    async def attempted() -> Outcome:
+        return await Coordinator([coding], {"m": model}, plain, {"t": with_tree}).attempt(TASK, Arm("m"), 0)
+
+    outcome = asyncio.run(attempted())
+    assert (outcome.context, outcome.quality) == (given, 0.0)
+    assert (plain.seen, with_tree.seen) == ([], [("def f(): return 1\n", "TESTS")])
+    assert model.requests[0].messages[0].text.startswith("a.py: A = 1\n\n=== Task\n\nWrite f.\n\n")
+    model.given = Unreachable("no server")
+    assert asyncio.run(attempted()).context == given, "it was given though nobody answered"
 
 
 def test_a_wrong_answer_is_no_failure() -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from krins.errors import TaskError
-from krins.pipeline.tasks import fingerprint, load_tasks
+from krins.pipeline.tasks import CodingTask, fingerprint, load_tasks
 from krins.quality.hidden_tests import HiddenTests
 from krins.quality.sandbox import choose_sandbox
 from krins.suite import LiveEnvironment
 from tests.support.suites import TASKS, live_environment
 
-FOLDERS = sorted(path for path in TASKS.iterdir() if path.is_dir())
+CONTEXT_TASKS = TASKS.parent / "context_tasks"
+FOLDERS = sorted(path for tasks in (TASKS, CONTEXT_TASKS) for path in tasks.iterdir() if path.is_dir())
 
 
 def environment(tasks: Path, **keys: Any) -> LiveEnvironment:
@@ -42,20 +46,36 @@ def test_there_is_one_task_for_each_category_and_difficulty() -> None:
     }
 
 
-@pytest.fixture(scope="module")
-def verifier() -> HiddenTests:
-    return HiddenTests(choose_sandbox(allow_unsafe=False))
+def load_one(folder: Path) -> CodingTask:
+    [coding] = load_tasks(environment(folder.parent, include={"task_id": [folder.name]}))
+    return coding
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_the_reference_passes_and_every_wrong_solution_fails(folder: Path, verifier: HiddenTests) -> None:
-    tests = (folder / "tests.py").read_text()
+def test_the_reference_passes_and_every_wrong_solution_fails(folder: Path) -> None:
+    coding = load_one(folder)
+    tests, verifier = coding.tests, HiddenTests(choose_sandbox(allow_unsafe=False), tree=coding.tree)
     verdict = verifier.verify((folder / "reference.py").read_text(), tests)
     assert (verdict.quality, verdict.checks_passed) == (1.0, verdict.checks_total), verdict.evidence
     wrong = sorted(folder.glob("wrong_*.py"))
     assert len(wrong) >= 3
     for path in wrong:
         assert verifier.verify(path.read_text(), tests).quality == 0.0, path.name
+
+
+@pytest.mark.parametrize("folder", sorted(CONTEXT_TASKS.iterdir()), ids=lambda folder: folder.name)
+def test_tasks_about_a_tree_need_it_and_most_of_it_is_beside_the_point(folder: Path) -> None:
+    coding = load_one(folder)
+    reference = (folder / "reference.py").read_text()
+    assert 8 <= len(coding.tree) <= 12
+    assert (folder / "wrong_without_tree.py").exists()
+    tests = "import importlib\ndef test_it():\n"
+    names = [path.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for path in coding.tree]
+    tests += "".join(f"    importlib.import_module({name!r})\n" for name in names)
+    sandbox = choose_sandbox(allow_unsafe=False)
+    assert HiddenTests(sandbox, tree=coding.tree).verify(reference, tests).evidence == "", "every module imports"
+    alone = HiddenTests(sandbox).verify(reference, "def test_it(): pass")
+    assert "ModuleNotFoundError" in alone.evidence
 
 
 def test_filters(tmp_path: Path) -> None:
@@ -100,3 +120,69 @@ def test_a_fingerprint_sees_prompts_and_hidden_tests(tmp_path: Path) -> None:
     assert fingerprint(load_tasks(environment(tmp_path))) == before
     (tmp_path / "one" / "tests.py").write_text("def test_it(solution): assert solution.f() == 2\n")
     assert fingerprint(load_tasks(environment(tmp_path))) != before
+
+
+def make_tree(folder: Path, files: dict[str, bytes]) -> Path:
+    make_task(folder)
+    for name, content in files.items():
+        path = folder / "one" / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder / "one" / "tree"
+
+
+def test_a_tree_is_read_by_path_with_line_ends_as_they_are(tmp_path: Path) -> None:
+    files = {"b.py": b"x = 1\r\n", "a/c.py": "é = 2".encode(), "a/__pycache__/c.cpython-311.pyc": b"\xff"}
+    make_tree(tmp_path, files)
+    [coding] = load_tasks(environment(tmp_path))
+    assert list(coding.tree.items()) == [("a/c.py", "é = 2"), ("b.py", "x = 1\r\n")]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.py": b"\xff"}, "tree/a.py: no UTF-8 text"),
+        ({os.fsdecode(b"\xff.py"): b""}, "no UTF-8 text"),
+        ({"a.py": b"#" * 2**19, "b.py": b"#" * 2**19, "c.py": b"#"}, "tree: more than 1,048,576 bytes"),
+    ],
+    ids=["binary", "name", "too much"],
+)
+def test_a_tree_of_other_than_a_little_text_is_refused(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
+    make_tree(tmp_path, files)
+    with pytest.raises(TaskError, match=message):
+        load_tasks(environment(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["tree", "tree/link.py", "tree/folder"])
+@pytest.mark.parametrize("target", ["tests.py", "nowhere"])
+def test_a_tree_holds_no_links(tmp_path: Path, name: str, target: str) -> None:
+    make_task(tmp_path)
+    link = tmp_path / "one" / name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(tmp_path / "one" / target)
+    with pytest.raises(TaskError, match="folders and files alone"):
+        load_tasks(environment(tmp_path))
+
+
+def test_a_tree_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    make_task(tmp_path)
+    (tmp_path / "one" / "tree").write_text("x = 1\n")
+    with pytest.raises(TaskError, match="folders and files alone"):
+        load_tasks(environment(tmp_path))
+
+
+def test_a_fingerprint_sees_trees_and_contexts_and_is_what_it_was_without(tmp_path: Path) -> None:
+    make_task(tmp_path)
+    [plain] = load_tasks(environment(tmp_path))
+    assert fingerprint([plain]) == hashlib.sha256(repr([(plain.task, plain.tests)]).encode()).hexdigest()
+    (tmp_path / "one" / "tree").mkdir()
+    (tmp_path / "one" / "tree" / "a.py").write_text("x = 1\n")
+    [coding] = load_tasks(environment(tmp_path))
+    others = [
+        fingerprint([plain]),
+        fingerprint([coding]),
+        fingerprint([replace(coding, tree={"a.py": "x = 2\n"})]),
+        fingerprint([replace(coding, tree={"b.py": "x = 1\n"})]),
+        fingerprint([replace(coding, context_text="x = 1\n")]),
+    ]
+    assert len(set(others)) == len(others)

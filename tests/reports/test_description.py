@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from krins.domain import Arm, Task
-from krins.environments.table import Imputation, OutcomeTable
+from krins.environments.table import ContextTokens, Imputation, OutcomeTable
 from krins.reports.description import Description, describe, render_description
 
 
@@ -127,3 +127,11 @@ def test_errors_are_shown_by_whose_fault_they_were() -> None:
 def test_a_model_without_any_outcome_is_left_out() -> None:
     described = describe(table([[1, np.nan], [0, np.nan]]))
     assert [model.model for model in described.models] == ["small"]
+
+
+def test_a_table_with_context_says_what_it_saved() -> None:
+    shown = np.array([[[100.0]], [[np.nan]], [[300.0]], [[200.0]]]).repeat(2, axis=1)
+    context = ContextTokens(shown, 10 * shown)
+    text = text_of(describe(replace(DEMO, context=context)))
+    assert "context     200 o200k tokens a prompt, 90% saved vs the whole tree's 2,000" in text
+    assert "o200k" not in text_of(describe(DEMO))

@@ -218,3 +218,20 @@ def test_a_live_run_says_what_was_paid() -> None:
 
 def test_markup_in_names_is_no_markup() -> None:
     assert "[bold]x[/bold]" in text_of(result(router("[bold]x[/bold]")), 160)
+
+
+def test_what_context_saved_is_shown_beside_its_baseline_where_tasks_have_trees() -> None:
+    figures = {
+        "context_tokens": figure(610.0, 40.0, 0.0),
+        "whole_context_tokens": figure(1220.4),
+        "context_token_saving": figure(0.5, 0.03, 0.0),
+    }
+    shown = result(router("thompson", **figures), router("random", **figures), **figures)
+    text = text_of(shown, 200)
+    row = [line for line in text.splitlines() if line.startswith("thompson")][-1]
+    assert row.split()[-2:] == ["610", "50%"]
+    assert "vs whole tree" in text
+    assert "share spared of the 1,220 tokens (o200k) that every file in full would take, on average" in text
+    plain = text_of(DEMO, 200)
+    assert "context" not in plain
+    assert "whole tree" not in plain

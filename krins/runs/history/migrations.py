@@ -76,10 +76,17 @@ def _add_budget_errors(connection: DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE history.results ADD COLUMN errors_budget BIGINT DEFAULT 0")
 
 
+def _add_context_tokens(connection: DuckDBPyConnection) -> None:
+    for figure in ("context_tokens", "whole_context_tokens", "context_token_saving"):
+        for part in _PARTS:
+            connection.execute(f"ALTER TABLE history.results ADD COLUMN {figure}_{part} DOUBLE")
+
+
 MIGRATIONS: dict[str, Callable[[DuckDBPyConnection], None]] = {
     "0001_runs": _create_runs,
     "0002_results": _create_results,
     "0003_budget_errors": _add_budget_errors,
+    "0004_context_tokens": _add_context_tokens,
 }
 """Names to steps, in the order in which they are applied to the attached database `history`."""
 

@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from krins.domain import Outcome
+from krins.runs.context_sums import ContextFigures
 from krins.runs.history.run_rows import result_columns
 from krins.runs.records import Started
-from krins.runs.result import Baselines, RouterResult, RunResult
+from krins.runs.result import Baselines, Figure, RouterResult, RunResult
 from krins.runs.tracking.traces import MAX_TRACES, Trace, describe_traces
+from krins.suite import LiveEnvironment
 
 
 class Point(NamedTuple):
@@ -100,8 +102,18 @@ def _common_params(started: Started, result: RunResult) -> dict[str, str]:
         "fingerprint": started.suite.fingerprint,
         "table_sha256": started.table_sha256,
         "krins_version": started.krins_version,
+        **_context_params(started, result),
     }
     return {name: str(value) for name, value in params.items() if value is not None}
+
+
+def _context_params(started: Started, result: RunResult) -> dict[str, str]:
+    """What context was given, as far as it is known, and what its tokens are measured against."""
+    if result.context_token_saving is None:
+        return {}
+    environment = started.suite.environment
+    given = {"context": environment.context_label} if isinstance(environment, LiveEnvironment) else {}
+    return {**given, "context_baseline": "whole tree"}
 
 
 def _router_params(router: RouterResult) -> dict[str, str]:
@@ -111,6 +123,11 @@ def _router_params(router: RouterResult) -> dict[str, str]:
 def _run_points(result: RunResult) -> Iterator[Point]:
     yield Point("elapsed_seconds", result.elapsed_seconds)
     yield Point("billed_usd", float(result.billed_usd))
+    for name in ContextFigures._fields:
+        figure: Figure | None = getattr(result, name)
+        if figure is not None:
+            yield Point(name, figure.mean)
+            yield from (Point(f"{name}_{key}", number) for key, number in _numbers(figure.model_dump(exclude={"mean"})))
     for name in Baselines.model_fields if result.baselines else ():
         baseline = getattr(result.baselines, name)
         if isinstance(baseline, BaseModel):  # the hull is a list; it is in result.json

@@ -1,0 +1,1 @@
+"""Invoices of a small shop. Amounts are whole cents throughout."""

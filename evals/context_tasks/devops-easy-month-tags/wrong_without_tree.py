@@ -1,0 +1,3 @@
+# Wrong: a guess without the package.
+def month_tags(year, month, count):
+    return [f"v{year}.{month}.{patch}" for patch in range(count)]

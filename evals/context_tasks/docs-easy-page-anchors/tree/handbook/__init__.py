@@ -1,0 +1,1 @@
+"""Pages of the handbook, from Markdown to what readers see."""
