@@ -4,7 +4,7 @@ A commit counts if it changes code and tests of at most `MAX_FILES` files, with 
 task is its message without file names, paths, issue numbers and trailers, so that it does not name its answer. Needed
 (*gold*) are the units, and their files, whose lines the commit changes or deletes, or in the midst of which it inserts;
 what is inserted between two units needs no body, and of a file that is only added to that way the file alone is gold.
-Gold of tests is kept apart. History ends with the parent.
+Gold of tests is kept apart. History is that of the parent.
 
 Left out: renames (an old file is deleted, a new one added), merges, and what a commit should have changed.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from krins.context.graph import CodeGraph
-from krins.context.history import MAX_COMMITS, Change
+from krins.context.history import Change, read_history
 from krins.context.index import CodeIndex
 from krins.context.naming import is_test
 from krins.context.tree import GitTree, Listing
@@ -65,11 +65,10 @@ class Moving:
 
 def cases(repository: Path, n_cases: int, cache: Path | None = None) -> Iterator[Case]:
     """The last `n_cases` commits that count, newest first."""
-    log = list(_log(repository))
     moving = Moving()
     index = CodeIndex(moving, cache)
     found = 0
-    for position, (name, message, files) in enumerate(log):
+    for name, message, files in _log(repository):
         if found == n_cases:
             return
         task = task_of(message)
@@ -81,13 +80,12 @@ def cases(repository: Path, n_cases: int, cache: Path | None = None) -> Iterator
         code = [path for path in changed if not is_test(path)]
         if not code:
             continue
-        earlier = log[position + 1 : position + 1 + MAX_COMMITS]
         yield Case(
             commit=name,
             task=task,
             tree=moving.here,
             graph=graph,
-            history=[Change(text, tuple(path for _, path in touched)) for _, text, touched in earlier],
+            history=read_history(repository, f"{name}^"),
             gold_files=frozenset(graph.file_ids[path] for path in code),
             gold_units=_units(repository, name, graph, code),
             gold_tests=_units(repository, name, graph, [path for path in changed if is_test(path)]),
@@ -125,12 +123,14 @@ def _units(repository: Path, commit: str, graph: CodeGraph, paths: Sequence[str]
 
 
 def _log(repository: Path) -> Iterator[tuple[str, str, tuple[tuple[str, str], ...]]]:
-    text = _git(repository, "log", "--no-merges", "--no-renames", "--name-status", "--format=%x00%H%x01%B%x02", "HEAD")
-    for entry in text.split("\0")[1:]:
-        name, rest = entry.split("\1", 1)
-        message, _, rows = rest.partition("\2")
-        pairs = (row.split("\t") for row in rows.strip().splitlines() if "\t" in row)
-        yield name, message.strip(), tuple((status, path) for status, path in pairs)
+    """Name, message, and status and path of each file."""
+    text = _git(repository, "log", "--no-merges", "--no-renames", "--name-status", "-z", "--format=%x01%H%n%B", "HEAD")
+    rows = text.split("\0")
+    starts = [at for at, row in enumerate(rows) if row.startswith("\1")]
+    for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+        name, _, message = rows[start][1:].partition("\n")
+        files = [row.removeprefix("\n") for row in rows[start + 1 : end] if row.strip()]
+        yield name, message.strip(), tuple(zip(files[::2], files[1::2], strict=True))
 
 
 def _git(repository: Path, *arguments: str) -> str:

@@ -12,7 +12,8 @@ and for each way to compare it with,
 - of krins alone: how often every file is there at least as a skeleton, and the same curve with tests needed as well.
 
 Compared: `random` (files in random order), `BM25` (files by Okapi BM25, the best in full until the budget is spent;
-what comes after is dropped, which is BM25 dropping), `PageRank` (as aider's repo map ranks: over references between
+what comes after is dropped, which is BM25 dropping), `BM25 filling` (the same, but a file that is too large for what is
+left is passed over), `PageRank` (as aider's repo map ranks: over references between
 files, personalised by the words of the task), `aider` (the files in the order of aider's own repo map, in the
 python of an environment that has aider-chat). The whole repository is the curve's end at 100%.
 """
@@ -122,14 +123,31 @@ def _name_weight(word: str, said: set[str]) -> float:
     return (10.0 if word in said else 1.0) * (0.1 if word.startswith("_") else 1.0)
 
 
+def filling(case: Case, selector: Selector, order: Order) -> Measured:
+    """Files in full in an order; what is too large for what is left is passed over."""
+    is_complete, with_tests = [], []
+    tested = {int(case.graph.file_of_unit[unit]) for unit in case.gold_tests}
+    for share in SHARES:
+        room, kept = share * selector.source_tokens, set()
+        for file in order:
+            if selector.file_tokens[file] <= room:
+                room -= selector.file_tokens[file]
+                kept.add(file)
+        is_complete.append(case.gold_files <= kept)
+        with_tests.append(case.gold_files | tested <= kept)
+    return Measured(order, is_complete, with_tests)
+
+
 def dropping(case: Case, selector: Selector, order: Order) -> Measured:
-    """Files in full in an order, as long as there is room; the rest is dropped."""
+    """Files in full in an order, until one does not fit; the rest is dropped."""
     tokens = np.array([selector.file_tokens[file] for file in order])
     is_complete, with_tests = [], []
     tested = {int(case.graph.file_of_unit[unit]) for unit in case.gold_tests}
     for share in SHARES:
         kept = {
-            file for file, total in zip(order, np.cumsum(tokens), strict=True) if total <= share * selector.whole.tokens
+            file
+            for file, total in zip(order, np.cumsum(tokens), strict=True)
+            if total <= share * selector.source_tokens
         }
         is_complete.append(case.gold_files <= kept)
         with_tests.append(case.gold_files | tested <= kept)
@@ -141,7 +159,7 @@ def selecting(case: Case, selector: Selector) -> tuple[Measured, list[bool]]:
     graph = case.graph
     is_complete, with_tests, has_all = [], [], []
     for share in SHARES:
-        budget = int(share * selector.whole.tokens)
+        budget = int(share * selector.source_tokens)
         context = selector.select(budget)
         assert context.tokens <= budget
         shown = {graph.file_ids[found.path]: found for found in context.excerpts}
@@ -169,6 +187,7 @@ def measure(case: Case, aider: AiderMap | None, has_curve: bool = True) -> tuple
         orders["krins"] = selector.ranking.files
         return {name: Measured(order, [], []) for name, order in orders.items()}, []
     measured = {name: dropping(case, selector, order) for name, order in orders.items()}
+    measured["BM25 filling"] = filling(case, selector, orders["BM25"])
     measured["krins"], has_all = selecting(case, selector)
     return measured, has_all
 
@@ -229,7 +248,8 @@ def report(kept: Sequence[Case], results: dict[str, list[Measured]], has_all: Fl
     console.print(f"{len(kept)} commits, {n_files:.0f} source files on average")
     table = Table("ranking of files", "recall@1", "@5", "@10", "all@5", "all@10", "MRR")
     for name, measured in results.items():
-        table.add_row(name, *ranking_row(kept, [one.order for one in measured]))
+        if name != "BM25 filling":
+            table.add_row(name, *ranking_row(kept, [one.order for one in measured]))
     hits = {
         name: np.array(
             [
@@ -254,8 +274,13 @@ def report(kept: Sequence[Case], results: dict[str, list[Measured]], has_all: Fl
     }
     for name, curve in curves.items():
         table.add_row(name, *percent(curve.mean(axis=0)))
-    for title, some in (("krins - BM25", curves), ("the same, tests needed too", with_tests)):
-        differences = (some["krins"] - some["BM25"]).T
+    pairs = (
+        ("krins - BM25", curves, "BM25"),
+        ("krins - BM25 filling", curves, "BM25 filling"),
+        ("krins - BM25, tests needed too", with_tests, "BM25"),
+    )
+    for title, some, other in pairs:
+        differences = (some["krins"] - some[other]).T
         cells = [
             f"{100 * d.mean():+.0f} [{100 * interval(d)[0]:+.0f}, {100 * interval(d)[1]:+.0f}]" for d in differences
         ]

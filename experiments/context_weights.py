@@ -69,7 +69,7 @@ def main(repositories: tuple[Path, ...], n_cases: int, seed: int) -> None:
     samples = []
     for repository in repositories:
         found = [sample(case, rng) for case in cases(repository, n_cases)]
-        click.echo(f"{repository.parent.name}: {len(found)} commits", err=True)
+        click.echo(f"{repository}: {len(found)} commits", err=True)
         samples += found
     matrix, labels, weights = (np.concatenate(parts) for parts in zip(*samples, strict=True))
     fitted, intercept = fit(matrix, labels, weights)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from krins.context.excerpt import Level
 from krins.context.graph import CodeGraph
 from krins.context.selection import Context
 from krins.interfaces import IntArray
@@ -75,14 +74,14 @@ def context_as_json(context: Context) -> dict[str, Any]:
 def summary(context: Context, graph: CodeGraph) -> str:
     """One line: what it costs, and how much of how many files is shown."""
     levels = Counter(one.level for one in context.excerpts)
-    levels[Level.PATH] += len(context.named)
-    levels[Level.NOTHING] += context.n_left_out
-    shown = ", ".join(f"{levels[level]} {level.name.lower()}" for level in reversed(Level) if levels[level])
+    shown = [f"{count} {level.name.lower()}" for level, count in sorted(levels.items(), reverse=True)]
+    shown += [f"{len(context.named)} named"] if context.named else []
+    shown += [f"{context.n_left_out} left out"] if context.n_left_out else []
     share = context.tokens / context.source_tokens if context.source_tokens else 0.0
     skipped = sum(graph.skipped.values())
     return (
         f"{context.tokens:,} of {context.budget_tokens:,} tokens ({context.tokenizer}), {share:.1%} of the sources; "
-        f"files: {shown or 'none'}; {skipped} skipped"
+        f"files: {', '.join(shown)}; {skipped} skipped"
     )
 
 

@@ -53,6 +53,9 @@ _HALF_LIFE = 200
 _N_SIMILAR, _N_SEEDS, _N_SEED_FILES = 50, 50, 10
 _MAX_DEFINERS = 20
 """A name that is defined more often says little of which definition is meant."""
+_MAX_QUERY, _MAX_TERMS = 2000, 200
+"""Terms of a task that are looked for, and of those that the tree has: a long log among the task's text must not cost
+gigabytes. The rarest ones tell most."""
 _DECIMALS = 9
 
 
@@ -67,8 +70,13 @@ class Evidence:
             if 0 < len(change.paths) <= _MAX_PATHS
         ]
         counts = query_terms(task)
-        self._terms = tuple(counts)
-        self._term_weights = np.array(list(counts.values()), dtype=float)
+        self._said = dict(counts.most_common(_MAX_TERMS))
+        """Of the task, whether or not the tree has them."""
+        held = holders(graph.words, [term for term, _ in counts.most_common(_MAX_QUERY)])
+        rarest = sorted((term for term in held if held[term]), key=lambda term: len(held[term]))[:_MAX_TERMS]
+        self._held = [held[term] for term in rarest]
+        self._terms = tuple(rarest)
+        self._term_weights = np.array([counts[term] for term in rarest], dtype=float)
 
     def matrix(self) -> FloatArray:
         """Shape (n_units, len(EVIDENCE))."""
@@ -111,9 +119,8 @@ class Evidence:
         """Shape (n_words, n_terms): which words of the tree have which terms of the task."""
         from scipy.sparse import csr_array
 
-        found = holders(self._graph.words, self._terms)
-        columns = [np.full(len(found[term]), i) for i, term in enumerate(self._terms)]
-        rows = [np.array(found[term], dtype=np.int64) for term in self._terms]
+        columns = [np.full(len(words), at) for at, words in enumerate(self._held)]
+        rows = [np.array(words, dtype=np.int64) for words in self._held]
         pairs = (np.concatenate([*rows, []]).astype(np.int64), np.concatenate([*columns, []]).astype(np.int64))
         return csr_array((np.ones(len(pairs[0])), pairs), shape=(len(self._graph.words), len(self._terms)))
 
@@ -178,9 +185,10 @@ class Evidence:
         """Shape (n_files,): files of the past commits whose messages read most like the task."""
         if not self._history:
             return np.zeros(self._graph.n_files)
-        counts = np.array([[words[term] for term in self._terms] for words, _ in self._history], dtype=float)
+        counts = np.array([[words[term] for term in self._said] for words, _ in self._history], dtype=float)
         lengths = np.array([sum(words.values()) + 1.0 for words, _ in self._history])
-        scores = bm25(counts.reshape(len(lengths), len(self._terms)), lengths, self._term_weights)
+        weights = np.array(list(self._said.values()), dtype=float)
+        scores = bm25(counts.reshape(len(lengths), len(weights)), lengths, weights)
         similar = _best(scores, _N_SIMILAR) ** 1.5
         sizes = np.array([max(len(files), 1) for _, files in self._history])
         found: FloatArray = self._changed.T @ (similar / np.sqrt(sizes))

@@ -2,11 +2,12 @@
 
 A skeleton is lines too: those of signatures and docstrings. Everything shown is the file's own text in its own lines,
 so that a patch made from it applies. Invariants: shown ranges are sorted, disjoint, and equal the file's text; nothing
-else than whole lines is ever shown. Left out: which lines are worth showing (`krins.context.selection`).
+else than whole lines is ever shown. Left out: which lines are worth showing (`krins.context.packing`).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -21,9 +22,8 @@ from krins.interfaces import BoolArray
 class Level(IntEnum):
     """How much of a file is shown, least first."""
 
-    NOTHING = 0
-    """It is counted."""
     PATH = 1
+    """Its name at most."""
     OUTLINE = 2
     """Signatures of what stands at the top level."""
     SIGNATURES = 3
@@ -33,6 +33,9 @@ class Level(IntEnum):
     BODIES = 5
     """Some bodies in full."""
     WHOLE = 6
+
+
+LEGEND = '"=== PATH (N lines)" begins a whole file, "=== PATH (M of N lines)" a part; "@@ A-B" begins lines A to B.\n'
 
 
 class Range(NamedTuple):
@@ -78,9 +81,8 @@ def skeleton(facts: FileFacts, level: Level) -> BoolArray:
     return shown
 
 
-def around(facts: FileFacts, unit: int) -> BoolArray:
-    """Shape (n_lines,): the signatures of the classes that a unit stands in."""
-    shown = np.zeros(facts.n_lines, dtype=np.bool_)
+def around(facts: FileFacts, unit: int, shown: BoolArray) -> None:
+    """Add the signatures of the classes that a unit stands in to the lines that are shown."""
     index = int(facts.unit_definitions[unit])
     index = facts.definitions[index].parent if index >= 0 else -1
     while index >= 0:
@@ -88,19 +90,28 @@ def around(facts: FileFacts, unit: int) -> BoolArray:
         if definition.kind is Kind.CLASS:
             shown[definition.signature_start - 1 : definition.signature_end] = True
         index = definition.parent
-    return shown
 
 
 def excerpt(path: str, level: Level, lines: Sequence[str], shown: BoolArray) -> Excerpt:
-    """A file's excerpt: its path, and the lines that are shown, with `@@ N` where they begin anew at line N."""
-    ranges = ranges_of(_bridged(lines, shown))
-    is_whole = ranges == (Range(1, len(lines)),) or not lines
-    parts = [f"=== {path}\n"]
+    """A file's excerpt, which says how long the file is and where its lines stand, as `LEGEND` tells."""
+    ranges = ranges_of(shown)
+    is_whole = not lines or ranges == (Range(1, len(lines)),)
+    if not is_whole:
+        ranges = _bridged(lines, ranges)
+        is_whole = ranges == (Range(1, len(lines)),)
+    n_shown = sum(end - start + 1 for start, end in ranges)
+    how_much = "" if is_whole else f"{n_shown} of "
+    parts = [f"=== {_printable(path)} ({how_much}{len(lines)} {'line' if len(lines) == 1 else 'lines'})"]
     for start, end in ranges:
         if not is_whole:
-            parts.append(f"@@ {start}\n")
-        parts += [f"{line}\n" for line in lines[start - 1 : end]]
-    return Excerpt(path, Level.WHOLE if is_whole else level, len(lines), ranges, "".join(parts))
+            parts.append(f"@@ {start}-{end}")
+        parts += lines[start - 1 : end]
+    return Excerpt(path, Level.WHOLE if is_whole else level, len(lines), ranges, "\n".join(parts) + "\n")
+
+
+def _printable(path: str) -> str:
+    """On one line, whatever is in it."""
+    return path if path.isprintable() else json.dumps(path)
 
 
 def ranges_of(shown: BoolArray) -> tuple[Range, ...]:
@@ -108,13 +119,14 @@ def ranges_of(shown: BoolArray) -> tuple[Range, ...]:
     return tuple(Range(start + 1, end) for start, end in edges.reshape(-1, 2).tolist())
 
 
-def _bridged(lines: Sequence[str], shown: BoolArray) -> BoolArray:
-    """Blank lines between two that are shown are shown as well: they cost less than saying that they are left out."""
-    bridged = shown.copy()
-    for (_, end), (start, _) in zip(ranges := ranges_of(shown), ranges[1:], strict=False):
-        if not any(line.strip() for line in lines[end : start - 1]):
-            bridged[end : start - 1] = True
-    return bridged
+def _bridged(lines: Sequence[str], ranges: Sequence[Range]) -> tuple[Range, ...]:
+    """Blank lines between two ranges are shown as well: they cost less than saying that they are left out."""
+    joined: list[Range] = []
+    for found in ranges:
+        if joined and not any(line.strip() for line in lines[joined[-1].end : found.start - 1]):
+            found = Range(joined.pop().start, found.end)
+        joined.append(found)
+    return tuple(joined)
 
 
-__all__ = ["Excerpt", "Level", "Range", "around", "excerpt", "lines_of", "ranges_of", "skeleton"]
+__all__ = ["LEGEND", "Excerpt", "Level", "Range", "around", "excerpt", "lines_of", "ranges_of", "skeleton"]

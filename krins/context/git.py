@@ -20,7 +20,13 @@ from typing import NamedTuple
 
 from krins.errors import ContextError
 
-_LOCATIONS = frozenset(["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE"])
+_LOCATIONS = frozenset(
+    f"GIT_{name}"
+    for name in (
+        *("DIR", "WORK_TREE", "INDEX_FILE", "PREFIX", "COMMON_DIR", "NAMESPACE", "OBJECT_DIRECTORY"),
+        *("ALTERNATE_OBJECT_DIRECTORIES", "QUARANTINE_PATH", "CONFIG", "GRAFT_FILE", "SHALLOW_FILE"),
+    )
+)
 """Set inside git's hooks; they would make git look at another repository."""
 _DAMAGED = "look with `git fsck` whether the repository is whole"
 
@@ -56,6 +62,12 @@ def commit_name(repository: Path, commit: str) -> str:
     return done.stdout.decode().strip()
 
 
+def has_commits(folder: Path) -> bool:
+    """Whether anything was ever committed to what is checked out."""
+    done = _run(folder, "rev-parse", "--quiet", "--verify", "HEAD")
+    return done.returncode == 0 or bool(done.stderr.strip())  # git is silent where HEAD is not there yet
+
+
 def committed(folder: Path, commit: str) -> Iterator[Committed]:
     """The files of a commit; those below `folder`, with names relative to it, where that is inside a work tree."""
     for row in _rows(folder, "ls-tree", "-r", "-z", "-l", commit):
@@ -86,11 +98,13 @@ def untracked(folder: Path, *options: str) -> list[bytes]:
 
 def log(folder: Path, commit: str, n_commits: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Message and changed files below `folder` (relative to it) of the last commits, newest first, merges left out."""
-    options = ("--no-merges", "--name-only", "--no-renames", "--relative", "-z", "--format=%x01%B%x02")
+    options = ("--no-merges", "--name-only", "--no-renames", "--relative", "-z", "--format=%x01%B")
     rows = _rows(folder, "log", *options, f"--max-count={n_commits}", commit, "--", ".")
-    for entry in b"\0".join(rows).split(b"\1")[1:]:
-        message, _, paths = entry.decode(errors="replace").partition("\2")
-        yield message.strip(), tuple(path for path in (name.strip("\n") for name in paths.split("\0")) if path)
+    # A commit is its message and then its files, each ended by NUL, which none of them holds; a message begins with \1.
+    starts = [at for at, row in enumerate(rows) if row.startswith(b"\1")]
+    for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+        message, *paths = (row.decode(errors="replace") for row in rows[start:end])
+        yield message[1:].strip(), tuple(path for path in (path.removeprefix("\n") for path in paths) if path)
 
 
 class Blobs:

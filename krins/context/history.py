@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from krins.context import git
-from krins.errors import ContextError
 
 MAX_COMMITS = 1000
 """What lies further back tells little of what changes next."""
@@ -31,14 +30,12 @@ def read_history(folder: Path, commit: str = "HEAD", n_commits: int = MAX_COMMIT
         ContextError: there is no such commit, or git fails.
     """
     try:
-        git.commit_name(folder, commit)
+        if commit == "HEAD" and not git.has_commits(folder):
+            return ()
+        name = git.commit_name(folder, commit)
     except (git.GitMissing, git.NoRepository):
         return ()
-    except ContextError:
-        if commit == "HEAD":  # a repository without a commit yet
-            return ()
-        raise
-    return [Change(message, paths) for message, paths in git.log(folder, commit, n_commits)]
+    return [Change(message, paths) for message, paths in git.log(folder, name, n_commits)]
 
 
 __all__ = ["MAX_COMMITS", "Change", "read_history"]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from krins.context.edits import parsed
 
-WORD = re.compile(r"[^\W\d]\w*")
+_WORD = re.compile(r"[^\W\d]\w*")
 _HARMLESS_DECORATORS = frozenset(
     [
         *(
@@ -225,7 +225,7 @@ def _words(node: ast.AST | None) -> frozenset[str]:
             if isinstance(value, bytes):
                 value = value.decode("latin-1")
             if isinstance(value, str):
-                found.update(WORD.findall(value))
+                found.update(_WORD.findall(value))
     return frozenset(found)
 
 
@@ -239,4 +239,4 @@ def _modules(tree: ast.Module) -> Iterator[tuple[str, str]]:
                 yield alias.asname or alias.name.partition(".")[0], alias.name
 
 
-__all__ = ["WORD", "ClassStatement", "LoadTime", "Naming", "is_harmless", "is_of_standard_library", "load_time"]
+__all__ = ["ClassStatement", "LoadTime", "Naming", "is_harmless", "is_of_standard_library", "load_time"]

@@ -9,7 +9,7 @@ import re
 
 _FOLDERS = frozenset(["test", "tests", "testing", "spec", "specs", "__tests__", "e2e"])
 _FILE = re.compile(
-    r"(?:test_.*|.*[_.\-](?:test|tests|spec)|conftest|.*[a-z0-9](?:Test|Tests|TestCase|IT)|Test[A-Z].*|.*_spec)\.\w+"
+    r"(?:tests?|test_.*|.*[_.\-](?:test|tests|spec)|conftest|.*[a-z0-9](?:Test|Tests|TestCase|IT)|Test[A-Z].*|.*_spec)\.\w+"
 )
 
 

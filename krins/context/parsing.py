@@ -62,7 +62,7 @@ def parse(source: bytes, language: str) -> FileFacts:
         mention_words=mentions[1],
         mention_counts=mentions[2],
         imports=tuple(_imports(captures.get("import", ()), grammar)),
-        calls=_calls(captures, grammar, lines, unit_of_line),
+        calls=_calls(captures, grammar, source, unit_of_line),
     )
 
 
@@ -137,23 +137,18 @@ def _imports(nodes: Sequence[Node], grammar: Grammar) -> Iterator[Import]:
             yield found._replace(line=line)
 
 
-def _calls(captures: Captures, grammar: Grammar, lines: Lines, unit_of_line: IntArray) -> tuple[Call, ...]:
-    """Distinct calls, in the order of their first place, of what is names alone."""
-    found = [(node.start_byte, node.text) for node in captures.get("call", ())]
-    for node in captures.get("invocation", ()):
-        head = _CALL_HEAD.match(lines.source, node.start_byte, node.end_byte)
-        found.append((node.start_byte, head.group() if head else b""))
-    if not found:
-        return ()
-    found.sort()  # a query gives them in no order
-    starts, callees = zip(*found, strict=True)
-    units = unit_of_line[np.searchsorted(lines.break_offsets, starts)].tolist()
-    calls: list[Call] = []
-    for unit, callee in dict.fromkeys(zip(units, callees, strict=True)):
-        names = grammar.split_callee(callee)
-        if names is not None:
-            calls.append(Call(unit, *names))
-    return tuple(calls)
+def _calls(captures: Captures, grammar: Grammar, source: bytes, unit_of_line: IntArray) -> tuple[Call, ...]:
+    """Distinct calls of what is names alone, by unit."""
+    nodes, invocations = captures.get("call", []), captures.get("invocation", [])
+    # Python's grammar has the star of `[*f()]` inside what is called.
+    callees = [(node.text or b"").lstrip(b"*") for node in nodes]
+    for node in invocations:
+        head = _CALL_HEAD.match(source, node.start_byte, node.end_byte)
+        callees.append(head.group() if head else b"")
+    units = unit_of_line[[node.start_point.row for node in (*nodes, *invocations)]].tolist() if callees else []
+    found = sorted(set(zip(units, callees, strict=True)))
+    split = grammar.split_callee
+    return tuple([Call(unit, *names) for unit, callee in found if (names := split(callee)) is not None])
 
 
 __all__ = ["parse"]

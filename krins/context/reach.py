@@ -14,20 +14,14 @@ leaves to the next, sources read as text by other means than `inspect`, and doct
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
-
 from krins.context.facts import Definition
-from krins.context.load_time import WORD, LoadTime, is_harmless, is_of_standard_library, load_time
-from krins.context.loading import loaders
-from krins.context.python_units import CLASS, FUNCTION, PYTHON, PythonUnits
-from krins.context.test_files import TestFiles
-from krins.context.tree import Tree, Unreadable
-from krins.interfaces import IntArray
+from krins.context.load_time import is_harmless
+from krins.context.python_code import PythonCode
+from krins.context.python_units import CLASS, FUNCTION
 
 _EVERYTHING = (
     *("subprocess", "Popen", "create_subprocess_exec", "create_subprocess_shell", "posix_spawn", "execv", "execve"),
@@ -35,8 +29,7 @@ _EVERYTHING = (
     *("iter_modules", "walk_packages", "__subclasses__"),
 )
 """Whoever mentions these may run or read anything: in another process, as text, or by listing what there is."""
-_COMPUTED = ("getattr", "globals", "locals", "vars", "__dict__", "attrgetter", "methodcaller", "eval", "exec")
-"""Whoever mentions these may put a name together."""
+_STRING = re.compile(r"""["'](\w+)["']""")
 _RUN_BY_CLASSES = frozenset(
     [
         *("__class_getitem__", "__init_subclass__", "__instancecheck__", "__mro_entries__", "__prepare__"),
@@ -63,107 +56,21 @@ class Reach(NamedTuple):
     """Why whole files are reached; in words for the user."""
 
 
-class PythonReach:
-    """What may reach functions of one tree; its sources are read as far as they are needed."""
-
-    def __init__(self, units: PythonUnits, tests: TestFiles, tree: Tree) -> None:
-        self.units = units
-        self.tests = tests
-        self._tree = tree
-        self._load_times: dict[int, LoadTime | None] = {}
-        self._keeps: dict[int, bool] = {}
-
-    def of(self, functions: Iterable[int], file: int) -> Reach:
-        """What may reach functions of a file, given by their units."""
-        universe = self.loaders[file]
-        if not universe:
-            why = f"no test file is known to load {self.units.graph.paths[file]}"
-            return Reach(self.tests.files, frozenset(), frozenset(), (why,))
-        walk = _Walk(self, universe)
-        walk.go(functions)
-        return walk.reach()
-
-    @cached_property
-    def loaders(self) -> list[int]:
-        """For each file, the set of test files that may load it, see `krins.context.loading`."""
-        return loaders(self.units, self.tests.python)
-
-    @cached_property
-    def computing(self) -> IntArray:
-        """Units that may put names together."""
-        found = [self.mentioning(word) for word in _COMPUTED]
-        return np.unique(np.concatenate(found))
-
-    @cached_property
-    def aliases(self) -> Mapping[str, set[str]]:
-        """Other names under which imports know a name."""
-        found: dict[str, set[str]] = {}
-        for facts in self.units.graph.facts:
-            if facts.language == PYTHON:
-                for name, alias in (pair for one in facts.imports for pair in one.names if pair[0] != pair[1]):
-                    found.setdefault(name, set()).add(alias)
-        return found
-
-    def mentioning(self, word: str) -> IntArray:
-        """Units that mention a word."""
-        known = self.units.graph.word_ids.get(word)
-        return np.zeros(0, dtype=np.int32) if known is None else self.units.mentioning(known)
-
-    def source(self, file: int) -> bytes | None:
-        """None where it cannot be read, any more or at all."""
-        try:
-            return self._tree.read(self.units.graph.paths[file])
-        except Unreadable:
-            return None
-
-    def load_time(self, file: int) -> LoadTime | None:
-        """What loading a file does; None where that is not known."""
-        if file not in self._load_times:
-            source = self.source(file)
-            self._load_times[file] = None if source is None else load_time(source)
-        return self._load_times[file]
-
-    def unit_at(self, file: int, line: int) -> int:
-        return int(self.units.graph.first_unit[file] + self.units.graph.facts[file].unit_of_line[line - 1])
-
-    def keeps(self, unit: int) -> bool:
-        """Whether something may keep a class from when its file is loaded: a decorator, a metaclass, an outer base."""
-        if unit not in self._keeps:
-            self._keeps[unit] = False  # a class that derives from itself, by name
-            file = int(self.units.graph.file_of_unit[unit])
-            loading = self.load_time(file)
-            statements = loading.classes if loading else ()
-            own = [statement for statement in statements if self.unit_at(file, statement.line) == unit]
-            self._keeps[unit] = (
-                loading is None
-                or len(own) != 1
-                or not own[0].is_plain
-                or self._has_hook(unit)
-                or any(self._base_keeps(base, loading) for base in own[0].bases)
-            )
-        return self._keeps[unit]
-
-    def _has_hook(self, unit: int) -> bool:
-        return any(self.units.definition(member).name == "__init_subclass__" for member in self.units.members(unit))
-
-    def _base_keeps(self, base: str, loading: LoadTime) -> bool:
-        module = loading.modules.get(base.partition(".")[0], ".")
-        if module.startswith(".") or module.partition(".")[0] in self._module_names:
-            of_tree = self.units.classes.get(base.rpartition(".")[2])
-            if of_tree:
-                return any(self.keeps(unit) for unit in of_tree)
-        return not (is_of_standard_library(module) or (module == "." and hasattr(builtins, base)))
-
-    @cached_property
-    def _module_names(self) -> frozenset[str]:
-        parts = (path.removesuffix(".py").split("/") for path in self.units.graph.paths)
-        return frozenset(name for names in parts for name in names)
+def reach(code: PythonCode, functions: Iterable[int], file: int) -> Reach:
+    """What may reach functions of a file, given by their units; what may run anything at all is always among it."""
+    universe = code.loaders[file]
+    if not universe:
+        why = f"no test file is known to load {code.units.graph.paths[file]}"
+        return Reach(code.tests.files, frozenset(), frozenset(), (why,))
+    walk = _Walk(code, universe)
+    walk.go(functions)
+    return walk.reach()
 
 
 class _Walk:
     """One walk back from functions to tests. `universe` is the set of test files that may be reached at all."""
 
-    def __init__(self, code: PythonReach, universe: int) -> None:
+    def __init__(self, code: PythonCode, universe: int) -> None:
         self._code = code
         self._units = code.units
         self._open = universe
@@ -177,7 +84,7 @@ class _Walk:
         self._seen_words: set[str] = set()
         self._waiting: list[int] = []
         self._loading: list[tuple[int, str]] = []
-        """Files outside of whose functions a word stands, with the word."""
+        """Units with a word that they mention."""
 
     def go(self, functions: Iterable[int]) -> None:
         for word in _EVERYTHING:
@@ -188,10 +95,10 @@ class _Walk:
             while self._waiting:
                 self._follow(self._waiting.pop())
             # What most tests load comes first: once it is reached, what only they load need not be looked at.
-            pairs = sorted(set(self._loading), key=lambda pair: (-self._code.loaders[pair[0]].bit_count(), pair))
+            pairs = sorted(set(self._loading), key=lambda pair: (-self._n_loaders(pair[0]), pair))
             self._loading.clear()
-            for file, word in pairs:
-                self._look_at_loading(file, word)
+            for unit, word in pairs:
+                self._look_at_loading(unit, word)
 
     def reach(self) -> Reach:
         reached = self._universe & ~self._open
@@ -204,6 +111,9 @@ class _Walk:
 
     def _is_open(self, file: int) -> bool:
         return self._code.loaders[file] & self._open != 0
+
+    def _n_loaders(self, unit: int) -> int:
+        return self._code.loaders[int(self._units.graph.file_of_unit[unit])].bit_count()
 
     def _reach(self, unit: int) -> None:
         if unit not in self._seen_units and self._is_open(int(self._units.graph.file_of_unit[unit])):
@@ -247,21 +157,18 @@ class _Walk:
 
     def _follow_fixture(self, unit: int, file: int) -> None:
         """It may be called by the name that its decorator gives it, or run for every test that can see it."""
-        source = self._code.source(file)
-        definition = self._units.definition(unit)
-        lines = source.split(b"\n")[definition.signature_start - 1 : definition.signature_end] if source else []
-        words = {word for line in lines for word in WORD.findall(line.decode(errors="replace"))}
-        if not lines or "autouse" in words:
-            self._load(file, f"has the fixture {definition.name} for all tests")
-        elif "name" in words:
-            for word in words:
-                self._word(word)
+        signature = self._code.signature(unit)
+        if signature is None or "autouse" in signature:
+            self._load(file, f"has the fixture {self._units.definition(unit).name} for all tests")
+        else:
+            for text in _STRING.findall(signature):
+                self._word(text)
 
     def _computed(self, name: str) -> None:
         """Units that may put a name together from its first or last part and something else."""
         cuts = [at for at, letter in enumerate(name) if letter == "_"]
         for part in {part for at in cuts for part in (name[: at + 1], name[at:])} - {"_", "__", name}:
-            for unit in np.intersect1d(self._code.mentioning(part), self._code.computing).tolist():
+            for unit in self._code.computing(part).tolist():
                 self._mentioned(unit, part)
 
     def _word(self, word: str) -> None:
@@ -277,11 +184,14 @@ class _Walk:
     def _mentioned(self, unit: int, word: str) -> None:
         if self._units.kind[unit] == FUNCTION:
             self._reach(unit)
-        else:
-            self._loading.append((int(self._units.graph.file_of_unit[unit]), word))
+        self._loading.append((unit, word))
 
-    def _look_at_loading(self, file: int, word: str) -> None:
+    def _look_at_loading(self, unit: int, word: str) -> None:
+        """Follow what loading does with a word, outside of functions and where functions are declared."""
+        file = int(self._units.graph.file_of_unit[unit])
         if not self._is_open(file):
+            return
+        if self._units.kind[unit] == FUNCTION and word not in (self._code.signature(unit) or word):
             return
         loading = self._code.load_time(file)
         if loading is None or word in loading.runs:
@@ -312,4 +222,4 @@ def _is_run_by_loading(definition: Definition, is_method: bool) -> bool:
     return keeps or (name.startswith("__") and name.endswith("__"))
 
 
-__all__ = ["PythonReach", "Reach"]
+__all__ = ["Reach", "reach"]

@@ -12,7 +12,9 @@ Left out: threads that are not started by `threading`, and systems without `fork
 
 from __future__ import annotations
 
+import gc
 import json
+import linecache
 import os
 import select
 import signal
@@ -28,6 +30,8 @@ from _pytest.runner import runtestprotocol
 
 _SECONDS = 120.0
 """How long a test may take."""
+_SPAWN = "spawnv_passfds"
+"""How multiprocessing starts processes other than by forking; there is no audit event for it."""
 _PROCESSES = ("os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn", "subprocess.Popen")
 
 
@@ -54,6 +58,10 @@ class _Recorder:
                 found.add((path, code.co_firstlineno))
         return sorted(found)
 
+    def pytest_collection_finish(self) -> None:
+        gc.collect()
+        gc.freeze()  # so that tests collect their own garbage alone, and leave memory shared
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
         read_end, write_end = os.pipe()
@@ -78,13 +86,17 @@ class _Recorder:
 
     def _run(self, item: pytest.Item) -> dict[str, Any]:
         self._codes.clear()
+        linecache.clearcache()  # else what was read before would not be read again
         sys.addaudithook(self._audit)
         own = sys.getprofile()
         if any(report.failed for report in runtestprotocol(item, log=False, nextitem=None)):
             self._unconfined = "failed"
+        gc.collect()  # what destructors do is the doing of the test whose objects they are
         if sys.getprofile() is not own:
             self._unconfined = "took the profiler away"
         sys.setprofile(None)
+        if any(code.co_name == _SPAWN for code in self._codes.values()):
+            self._unconfined = _SPAWN
         return {
             "functions": self.functions(),
             "reads": sorted(self._reads),
@@ -92,7 +104,7 @@ class _Recorder:
         }
 
     def _profile(self, frame: FrameType, event: str, _: object) -> None:
-        if event == "call":
+        if event == "call" and frame.f_code.co_name != "<module>":  # which has a first line, too
             self._codes[id(frame.f_code)] = frame.f_code
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -100,7 +112,9 @@ class _Recorder:
             self._unconfined = event
         elif event == "open" and isinstance(arguments[0], (str, bytes)):
             name = os.fsdecode(arguments[0])
-            is_import = sys._getframe(1).f_code.co_filename.startswith("<frozen importlib")
+            caller = sys._getframe(1)
+            asked_by = caller.f_back.f_code.co_name if caller.f_back else ""
+            is_import = (caller.f_code.co_name, asked_by) == ("get_data", "get_code")
             if name.endswith(".py") and not is_import and self._path(name):
                 self._reads.add(self._path(name))
 
@@ -108,7 +122,7 @@ class _Recorder:
         """Relative to the root, with "/"; empty for what is outside."""
         if name not in self._paths:
             path = os.path.realpath(Path(self._prefix, name))
-            is_inside = path.startswith(self._prefix)
+            is_inside = path.startswith(self._prefix) and not name.startswith("<")
             self._paths[name] = path[len(self._prefix) :].replace(os.sep, "/") if is_inside else ""
         return self._paths[name]
 

@@ -78,7 +78,8 @@ class Recording:
     def load(cls, path: Path) -> Recording:
         """Raises ContextError if it cannot be read."""
         remedy = "record the tests again"
-        with boundary(ContextError, f"{path}: is no recording of tests", remedy, catch=(OSError, ValueError, KeyError)):
+        damage = (OSError, ValueError, KeyError, TypeError, AttributeError)
+        with boundary(ContextError, f"{path}: is no recording of tests", remedy, catch=damage):
             record = json.loads(path.read_text(encoding="utf-8"))
             if record["version"] != _VERSION:
                 raise ContextError(f"{path}: was made by another version of krins", remedy)

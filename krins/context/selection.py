@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
 from krins.context.excerpt import Excerpt, Level, excerpt, lines_of
 from krins.context.graph import CodeGraph
 from krins.context.history import Change
-from krins.context.packing import Packed, Packer
+from krins.context.packing import Packer
 from krins.context.ranking import Ranking, rank
 from krins.context.tokens import Tokenizer
 from krins.context.tokens import tokenizer as tokenizer_named
@@ -79,12 +78,12 @@ class Selector:
         """
         if budget_tokens < 0:
             raise ContextError(f"a budget of {budget_tokens} tokens", "give a number of tokens from 0 on")
-        packed = self.whole if self.whole.tokens <= budget_tokens else self._packer.pack(budget_tokens)
+        packed = self._packer.whole() if self.source_tokens <= budget_tokens else self._packer.pack(budget_tokens)
         return Context(
             packed.text,
             packed.tokens,
             budget_tokens,
-            self.whole.tokens,
+            self.source_tokens,
             self._tokenizer.name,
             packed.excerpts,
             packed.named,
@@ -92,15 +91,15 @@ class Selector:
             self,
         )
 
-    @cached_property
-    def whole(self) -> Packed:
-        """Every file in full, in the order of the paths."""
-        return self._packer.whole()
-
-    @cached_property
+    @property
     def file_tokens(self) -> Sequence[int]:
-        """Of each file in full, its path included; they add up to `whole.tokens`."""
-        return self._packer.file_tokens()
+        """Of each file in full, its path included."""
+        return self._packer.file_tokens
+
+    @property
+    def source_tokens(self) -> int:
+        """Of all files in full."""
+        return sum(self.file_tokens)
 
     def expand(self, symbol: str) -> Excerpt:
         """See `Context.expand`."""

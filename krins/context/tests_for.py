@@ -18,8 +18,9 @@ from functools import cached_property
 
 from krins.context.edits import Edit, EditedBodies, edited_bodies
 from krins.context.graph import CodeGraph
+from krins.context.python_code import PythonCode
 from krins.context.python_units import FUNCTION, PythonUnits
-from krins.context.reach import PythonReach, Reach
+from krins.context.reach import Reach, reach
 from krins.context.recording import Recording
 from krins.context.test_files import TestFiles
 from krins.context.tree import Tree
@@ -80,7 +81,7 @@ class TestMap:
         if self._recording is not None:
             return self._recorded(self._recording, units, files)
         by_file = {file: [unit for unit in units if self._graph.file_of_unit[unit] == file] for file in sorted(files)}
-        return self._reached([self._reach.of(some, file) for file, some in by_file.items()])
+        return self._reached([reach(self._code, some, file) for file, some in by_file.items()])
 
     @cached_property
     def _units(self) -> PythonUnits:
@@ -91,8 +92,8 @@ class TestMap:
         return TestFiles(self._units)
 
     @cached_property
-    def _reach(self) -> PythonReach:
-        return PythonReach(self._units, self._tests, self._tree)
+    def _code(self) -> PythonCode:
+        return PythonCode(self._units, self._tests, self._tree)
 
     @property
     def _n_tests(self) -> int:

@@ -42,19 +42,22 @@ def test_a_skeleton_has_docstrings_too() -> None:
 
 
 def test_below_an_outline_nothing_is_shown() -> None:
-    assert shown(Level.PATH) == shown(Level.NOTHING) == []
+    assert shown(Level.PATH) == []
 
 
 def test_a_method_comes_with_the_class_that_it_stands_in() -> None:
     method = int(FACTS.unit_of_line[LINES.index("    def rounded(self):")])
-    assert [LINES[at] for at in np.flatnonzero(around(FACTS, method))] == ["class Money:"]
-    assert not around(FACTS, 0).any()
+    shown = np.zeros(len(LINES), dtype=np.bool_)
+    around(FACTS, 0, shown)
+    assert not shown.any()
+    around(FACTS, method, shown)
+    assert [LINES[at] for at in np.flatnonzero(shown)] == ["class Money:"]
 
 
 def test_an_excerpt_says_where_its_lines_begin() -> None:
     lines = ["a", "b", "c", "d", "e"]
     found = excerpt("x.py", Level.BODIES, lines, np.array([True, False, False, True, True]))
-    assert found.text == "=== x.py\n@@ 1\na\n@@ 4\nd\ne\n"
+    assert found.text == "=== x.py (3 of 5 lines)\n@@ 1-1\na\n@@ 4-5\nd\ne\n"
     assert found.ranges == (Range(1, 1), Range(4, 5))
     assert found.level is Level.BODIES
 
@@ -63,14 +66,20 @@ def test_blank_lines_between_shown_ones_are_not_worth_leaving_out() -> None:
     found = excerpt(
         "x.py", Level.BODIES, ["", "a", "", " ", "b", "c"], np.array([False, True, False, False, True, False])
     )
-    assert found.text == "=== x.py\n@@ 2\na\n\n \nb\n"
+    assert found.text == "=== x.py (4 of 6 lines)\n@@ 2-5\na\n\n \nb\n"
 
 
 @pytest.mark.parametrize("lines", [[], ["a"], ["a", "b"]])
 def test_a_whole_file_needs_no_numbers(lines: list[str]) -> None:
     found = excerpt("x.py", Level.SKELETON, lines, np.ones(len(lines), dtype=np.bool_))
     assert found.level is Level.WHOLE
-    assert found.text == "=== x.py\n" + "".join(f"{line}\n" for line in lines)
+    head = f"=== x.py ({len(lines)} {'line' if len(lines) == 1 else 'lines'})"
+    assert found.text == "".join(f"{line}\n" for line in [head, *lines])
+
+
+def test_a_path_stays_on_its_line() -> None:
+    found = excerpt("a\nb.py", Level.WHOLE, ["x"], np.ones(1, dtype=np.bool_))
+    assert found.text == '=== "a\\nb.py" (1 line)\nx\n'
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from krins.context.naming import is_test
         "tests/support.py",
         "pkg/test/data.py",
         "test_app.py",
+        "shop/tests.py",
         "src/app_test.go",
         "src/app.test.ts",
         "src/app.spec.js",

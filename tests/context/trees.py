@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from hypothesis import strategies as st
 
+from krins.context.excerpt import LEGEND
 from krins.context.graph import CodeGraph
 from krins.context.index import CodeIndex
 from krins.context.tree import MemoryTree
@@ -103,21 +104,22 @@ def trees() -> st.SearchStrategy[dict[str, str]]:
     return st.dictionaries(paths, _modules(), max_size=5)
 
 
-def numbered_lines(text: str, lengths: Mapping[str, int]) -> dict[str, dict[int, str]]:
-    """Of each file that a context shows: line number to line. What has no `@@` is there from line 1 on, in full."""
+_HEAD = re.compile(r"=== (.*) \((?:(\d+) of )?(\d+) lines?\)")
+
+
+def numbered_lines(text: str) -> dict[str, dict[int, str]]:
+    """Of each file that a context shows: line number to line, read as the context's legend says."""
     files: dict[str, dict[int, str]] = {}
-    lines: dict[int, str] = {}
-    number = 1
-    for line in text.split("\n")[:-1]:
-        path = line.removeprefix("=== ")
-        if path != line and path in lengths:
-            lines = files[path] = {}
-            number = 1
-        elif line == "=== Not shown:" or re.fullmatch(r"=== \d+ more files? left out", line):
-            lines = {}
-        elif mark := re.fullmatch(r"@@ (\d+)", line):
-            number = int(mark[1])
-        else:
-            lines[number] = line
-            number += 1
+    rest = text.split("\n")[:-1]
+    rest = rest[1:] if rest[:1] == [LEGEND.rstrip("\n")] else rest
+    while rest and (head := _HEAD.fullmatch(rest[0])):
+        path, n_shown, n_lines = head[1], head[2], int(head[3])
+        del rest[0]
+        files[path] = {}
+        while len(files[path]) < int(n_shown or n_lines):
+            first, last = 1, n_lines
+            if n_shown:
+                first, last = map(int, rest.pop(0).removeprefix("@@ ").split("-"))
+            files[path] |= dict(enumerate(rest[: last - first + 1], start=first))
+            del rest[: last - first + 1]
     return files

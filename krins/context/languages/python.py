@@ -15,7 +15,7 @@ _QUERY = """
 (type_alias_statement . (type [(identifier) @name (generic_type . (identifier) @name)])) @class
 (decorator) @decorator
 [(import_statement) (import_from_statement) (future_import_statement)] @import
-(call function: [(identifier) (attribute)] @call)
+(call function: [(identifier) (attribute) (list_splat)] @call)
 """
 _BASES = frozenset(("identifier", "attribute", "subscript"))
 _STATEMENTS = ("if_statement", "try_statement", "with_statement")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
-from krins.context.facts import Call, Import
+from krins.context.facts import Import
 from krins.context.resolving.scopes import Defined, Meaning, Module, Scopes, split
 from krins.interfaces import IntArray
 
 
 class Edges(NamedTuple):
-    """Distinct and sorted. Of calls: the file's unit that calls, and file and definition that are called."""
+    """Of calls: the file's unit that calls, and file and definition that are called; not all distinct."""
 
     imports: IntArray
-    """Shape (n_imports,): files."""
+    """Shape (n_imports,): files, sorted."""
     units: IntArray
     """Shape (n_calls,)."""
     files: IntArray
@@ -27,7 +28,7 @@ class Edges(NamedTuple):
 
 def edges(scopes: Scopes, file: int) -> Edges:
     imports = sorted(set(_imports(scopes, file)) - {file})
-    calls = np.array(sorted(set(_calls(scopes, file))), dtype=np.int32).reshape(-1, 3)
+    calls = np.fromiter(chain.from_iterable(_calls(scopes, file)), dtype=np.int32).reshape(-1, 3)
     return Edges(np.array(imports, dtype=np.int32), *calls.T)
 
 
@@ -64,7 +65,7 @@ def _imported(scopes: Scopes, file: int, module: str, imported: Import) -> Itera
             yield meaning.file
 
 
-def _named(scopes: Scopes, file: int, files: Sequence[int]) -> Iterator[int]:
+def _named(scopes: Scopes, file: int, files: Collection[int]) -> Iterator[int]:
     """Those of `files` that define, at their top, something that `file` has a word for."""
     among = frozenset(files)
     for word in scopes.family.sources.facts[file].words:
@@ -72,23 +73,33 @@ def _named(scopes: Scopes, file: int, files: Sequence[int]) -> Iterator[int]:
 
 
 def _calls(scopes: Scopes, file: int) -> Iterator[tuple[int, int, int]]:
-    for call in scopes.family.sources.facts[file].calls:
-        called = _called(scopes, file, call)
-        if isinstance(called, Defined):
-            for definition in scopes.run_by(called):
-                yield (call.unit, *definition)
+    everywhere: dict[str, Meaning] = {"": None}
+    """Receivers that mean the same in all units."""
+    for unit, receiver, name in scopes.family.sources.facts[file].calls:
+        if receiver in everywhere:
+            meaning = everywhere[receiver]
+        else:
+            first, *rest = split(receiver)
+            meaning = scopes.along(_receiver(scopes, file, unit, first), rest)
+            if scopes.is_same_in_all_units(file, first):
+                everywhere[receiver] = meaning
+        if meaning is not None or not receiver:
+            called = _called(scopes, file, unit, meaning, name)
+            if isinstance(called, Defined):
+                yield from ((unit, *definition) for definition in scopes.run_by(called))
 
 
-def _called(scopes: Scopes, file: int, call: Call) -> Meaning:
+def _receiver(scopes: Scopes, file: int, unit: int, name: str) -> Meaning:
+    own = scopes.own_class(file, unit) if name in scopes.family.own_names else None
+    return own or scopes.in_unit(file, unit, name)
+
+
+def _called(scopes: Scopes, file: int, unit: int, receiver: Meaning, name: str) -> Meaning:
     family = scopes.family
-    if not call.receiver:
-        return scopes.in_unit(file, call.unit, call.name) if family.tells_methods else None
-    first, *rest = split(call.receiver)
-    own = scopes.own_class(file, call.unit) if first in family.own_names else None
-    receiver = scopes.along(own or scopes.in_unit(file, call.unit, first), rest)
-    if call.name == family.maker and isinstance(receiver, Defined) and scopes.is_class(receiver):
-        return receiver
-    return scopes.along(receiver, (call.name,))
+    if receiver is None:
+        return scopes.in_unit(file, unit, name) if family.tells_methods else None
+    is_made = name == family.maker and isinstance(receiver, Defined) and receiver.is_class
+    return receiver if is_made else scopes.along(receiver, (name,))
 
 
 __all__ = ["NO_EDGES", "Edges", "edges"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from typing import ClassVar, NamedTuple
 
 from krins.context.facts import FileFacts, Import
@@ -48,7 +48,7 @@ class Family:
         """The module that a file belongs to."""
         return self.sources.paths[file]
 
-    def files(self, module: str) -> Sequence[int]:
+    def files(self, module: str) -> Collection[int]:
         """The files of a module, without those of modules inside it."""
         file = self.sources.ids.get(module)
         return () if file is None else (file,)

@@ -30,6 +30,8 @@ class Names:
         self._of_units: Sequence[int] = facts.unit_definitions.tolist()
         for imported in facts.imports:
             self._add(imported, facts, family)
+        self.local = frozenset(name for _, name in (*self.nested, *self.imported_by_unit))
+        """Names that mean something of their own inside some units."""
 
     def binds(self, name: str) -> bool:
         return (TOP, name) in self.members or name in self.imported
@@ -58,18 +60,18 @@ class Names:
 
 def _members(facts: FileFacts, family: Family) -> Mapping[tuple[int, str], Sequence[int]]:
     spaces = family.spaces(facts)
-    members: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for at, definition in enumerate(facts.definitions):
-        members[TOP if definition.parent in spaces else definition.parent, definition.name].append(at)
-    return dict(members)
+    members: dict[tuple[int, str], list[int]] = {}
+    for at, (name, _, parent, *_) in enumerate(facts.definitions):
+        members.setdefault((TOP if parent in spaces else parent, name), []).append(at)
+    return members
 
 
 def _nested(facts: FileFacts, units: Sequence[int]) -> frozenset[tuple[int, str]]:
-    owners = facts.unit_definitions.tolist()
+    definitions, owners = facts.definitions, facts.unit_definitions.tolist()
     return frozenset(
         (unit, definition.name)
-        for at, (unit, definition) in enumerate(zip(units, facts.definitions, strict=True))
-        if definition.parent >= 0 and owners[unit] != at and facts.definitions[definition.parent].kind is Kind.FUNCTION
+        for at, (unit, definition) in enumerate(zip(units, definitions, strict=True))
+        if owners[unit] != at and definition.parent >= 0 and definitions[definition.parent].kind is Kind.FUNCTION
     )
 
 

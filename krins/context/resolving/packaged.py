@@ -6,7 +6,7 @@ What a file imports is its own; the files of a module know each other's definiti
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from posixpath import basename, dirname, join, normpath
 from typing import ClassVar
@@ -21,17 +21,17 @@ class Packaged(Family):
     language: ClassVar[str]
     reexports: ClassVar[bool] = False
 
-    def files(self, module: str) -> Sequence[int]:
+    def files(self, module: str) -> Collection[int]:
         return self._modules.get(module) or super().files(module)
 
     @cached_property
-    def _modules(self) -> Mapping[str, Sequence[int]]:
+    def _modules(self) -> Mapping[str, frozenset[int]]:
         modules: dict[str, list[int]] = defaultdict(list)
         for file, facts in enumerate(self.sources.facts):
             if facts.language == self.language:
                 for module in self._modules_of(file):
                     modules[module].append(file)
-        return dict(modules)
+        return {module: frozenset(files) for module, files in modules.items()}
 
     def _modules_of(self, file: int) -> Sequence[str]:
         """The modules that a file is part of."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from posixpath import basename, dirname, join
 from typing import ClassVar
@@ -33,7 +33,7 @@ class Python(Family):
         stem = self.sources.paths[file].rpartition(".")[0]
         return dirname(stem) if _is_package_file(self.sources.paths[file]) else stem
 
-    def files(self, module: str) -> Sequence[int]:
+    def files(self, module: str) -> Collection[int]:
         file = self._files.get(module)
         return () if file is None else (file,)
 

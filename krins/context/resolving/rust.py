@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from posixpath import basename, dirname, join
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ class Rust(Family):
         path = self.sources.paths[file]
         return dirname(path) if basename(path) in (*_CRATE_ROOTS, "mod.rs") else path.removesuffix(".rs")
 
-    def files(self, module: str) -> Sequence[int]:
+    def files(self, module: str) -> Collection[int]:
         for path in (f"{module}.rs", *(join(module, name) for name in ("mod.rs", *_CRATE_ROOTS))):
             file = self.sources.ids.get(path)
             if file is not None:
