@@ -1,6 +1,6 @@
 """How long does `krins.context.parsing.parse` take, next to tree-sitter's bare parse of the same files?
 
-    python experiments/parse_speed.py ROOT [--files 580] [--min-bytes 3000] [--rounds 7]
+    python experiments/parse_speed.py ROOT [--files 580] [--min-bytes 1000] [--rounds 7]
 
 ROOT is a folder of Python sources, of which files of at least --min-bytes, evenly spaced, are taken. Each round goes
 through all of them once for each row, the rows in turn, in this one process and thread. Times are CPU time. A row shows
@@ -103,7 +103,7 @@ def seconds(row: Callable[[File], object], files: list[File]) -> float:
 @click.command(help=__doc__)
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--files", "n_files", default=580, show_default=True, type=click.IntRange(min=1))
-@click.option("--min-bytes", default=3000, show_default=True, type=click.IntRange(min=1))
+@click.option("--min-bytes", default=1000, show_default=True, type=click.IntRange(min=1))
 @click.option("--rounds", default=7, show_default=True, type=click.IntRange(min=3))
 def main(root: Path, n_files: int, min_bytes: int, rounds: int) -> None:
     files = sample(root, n_files, min_bytes)

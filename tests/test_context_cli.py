@@ -153,7 +153,7 @@ def test_a_recording_tells_tests_apart_for_its_commit_alone(repository: Path, mo
     git(repository, "commit", "-qam", "Change it")
     edit(repository, "return LIMIT + 1", "return LIMIT")
     done = run("impact", repository, "--diff", "HEAD", "--tests")
-    assert "is of another commit" in done.stderr
+    assert "is of another state" in done.stderr
     assert done.stdout.splitlines() == by_names
 
 

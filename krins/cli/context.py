@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from krins.context.edits import Edit
     from krins.context.graph import CodeGraph
-    from krins.context.recording import Recording
-    from krins.context.tests_for import TestSelection
     from krins.context.tree import Tree
 
 _INDEX, _RECORDING = Path(".krins", "context.parquet"), Path(".krins", "tests.json")
@@ -63,16 +61,22 @@ def impact(names: tuple[str, ...], rev: str | None, for_tests: bool, limit: int,
     The first argument is the folder of the tree if it is a folder; it is the current one otherwise. A symbol is
     `pkg/mod.py::Class.method` or its last parts. With --tests names of functions stand for edits of their bodies.
     """
+    from krins.cli.context_impact import edited_symbols, print_impact, print_tests, recording_of
+    from krins.context.impact import units_of
+    from krins.context.tests_for import TestMap
+
     root, symbols = (Path(names[0]), names[1:]) if names and Path(names[0]).is_dir() else (Path(), names)
     if bool(symbols) == bool(rev):
         raise click.UsageError("name what changes, or give --diff REV")
-    edits = _edits(root, rev) if rev else []
+    edits = _edits(root, rev) if rev else ()
     tree = _committed_tree(root, rev) if rev else _work_tree(root)
     graph = _indexed(tree, root, no_cache)
-    if for_tests:
-        _print_tests(_selected(graph, tree, symbols, edits, _recording(root, rev or "HEAD", bool(rev))))
-    else:
-        _print_impact(graph, symbols or _edited_symbols(graph, edits), limit)
+    if not for_tests:
+        print_impact(graph, symbols or edited_symbols(graph, edits), limit)
+        return
+    tests = TestMap(graph, tree, recording_of(root / _RECORDING, root, rev))
+    units = {unit for symbol in symbols for unit in units_of(graph, symbol)}
+    print_tests(tests.tests_for_bodies(units) if symbols else tests.tests_for(edits))
 
 
 @main.command()
@@ -200,70 +204,6 @@ def _edits(root: Path, rev: str) -> Sequence[Edit]:
 
     _ensure_folder(root)
     return edits_since(root, rev)
-
-
-def _recording(root: Path, rev: str, is_committed: bool) -> Recording | None:
-    """The recording of a commit's tests, if there is one; none where the files on disk are another state than it."""
-    from krins.context.git import commit_name
-    from krins.context.recording import Recording
-
-    path = root / _RECORDING
-    if not path.is_file() or not (is_committed or not _edits(root, rev)):
-        return None
-    recording = Recording.load(path)
-    if recording.commit == commit_name(root, rev):
-        return recording
-    click.echo(f"note: {path} is of another commit, {recording.commit[:12]}; names decide", err=True)
-    return None
-
-
-def _selected(
-    graph: CodeGraph, tree: Tree, symbols: Sequence[str], edits: Sequence[Edit], recording: Recording | None
-) -> TestSelection:
-    from krins.context.impact import units_of
-    from krins.context.tests_for import TestMap
-
-    tests = TestMap(graph, tree, recording)
-    if not symbols:
-        return tests.tests_for(edits)
-    return tests.tests_for_bodies({unit for symbol in symbols for unit in units_of(graph, symbol)})
-
-
-def _print_tests(selection: TestSelection) -> None:
-    for reason in selection.reasons:
-        click.echo(f"because: {reason}", err=True)
-    for test in selection.ids:
-        click.echo(test)
-    share = f"{selection.share_skipped:.1%} skipped"
-    click.echo(f"{selection.n_selected} of {selection.n_tests} tests, {share}", err=True)
-
-
-def _edited_symbols(graph: CodeGraph, edits: Sequence[Edit]) -> list[str]:
-    """Functions whose bodies changed, and files that changed otherwise; nothing depends on files that are new."""
-    from krins.context.edits import edited_bodies
-
-    found: list[str] = []
-    for edit in edits:
-        bodies = edited_bodies(edit)
-        if edit.path in graph.file_ids:
-            names = [f"{edit.path}::{function.name}" for function in bodies.functions]
-            found += [edit.path] if bodies.beyond else names
-        else:
-            click.echo(f"note: {edit.path} is not in the graph", err=True)
-    return found
-
-
-def _print_impact(graph: CodeGraph, symbols: Sequence[str], limit: int) -> None:
-    from krins.context.impact import Edge
-    from krins.context.impact import impact as impact_of
-
-    found = impact_of(graph, symbols)
-    rows = zip(found.distances, found.edges, found.units, found.sources, strict=True)
-    for distance, edge, unit, source in list(rows)[:limit]:
-        click.echo(f"{distance}\t{Edge(edge).name.lower()}\t{graph.symbol(unit)}\tfrom {graph.symbol(source)}")
-    left = len(found.units) - limit
-    if left > 0:
-        click.echo(f"{left} more that are not nearer; --limit shows them", err=True)
 
 
 __all__ = ["main"]

@@ -27,8 +27,6 @@ class Content(NamedTuple):
 
     facts: FileFacts
     mention_words: IntArray
-    """Shape (n_mentions,): sorted by unit, then by word."""
-    mention_counts: IntArray
     """Shape (n_mentions,)."""
     definition_words: IntArray
     """Shape (n_definitions,)."""
@@ -37,18 +35,8 @@ class Content(NamedTuple):
 
 
 def content_of(facts: FileFacts, table: WordTable) -> Content:
-    """Mentions are sorted by unit, as in the facts, and then by word, as the ranks of words are."""
-    in_order = sorted(range(len(facts.words)), key=facts.words.__getitem__)
-    ranks = np.empty(len(in_order), dtype=np.int64)
-    ranks[in_order] = np.arange(len(in_order))
-    order = np.argsort(facts.mention_units * np.int64(len(in_order)) + ranks[facts.mention_words])
-    return Content(
-        facts=facts,
-        mention_words=table.ids(facts.words)[facts.mention_words[order]],
-        mention_counts=facts.mention_counts[order],
-        definition_words=table.ids(definition.name for definition in facts.definitions),
-        definition_units=_definition_units(facts),
-    )
+    definition_words = table.ids(definition.name for definition in facts.definitions)
+    return Content(facts, table.ids(facts.words)[facts.mention_words], definition_words, _definition_units(facts))
 
 
 def assemble(
@@ -56,10 +44,11 @@ def assemble(
     table: WordTable,
     *,
     skipped: Mapping[str, int],
+    digests: Mapping[str, str],
     warnings: tuple[str, ...],
     resolver: Resolver,
 ) -> CodeGraph:
-    """The graph of the files whose contents are given by path, sorted."""
+    """The graph of the files whose contents, and their digests, are given by path, sorted."""
     all_contents = contents.values()
     facts = tuple(one.facts for one in all_contents)
     first_unit = _starts([one.n_units for one in facts])
@@ -73,12 +62,13 @@ def assemble(
     return CodeGraph(
         paths=tuple(contents),
         facts=facts,
+        digests=tuple(digests[path] for path in contents),
         first_unit=first_unit,
         file_of_unit=_spread([one.n_units for one in facts]),
         words=words,
         mention_starts=_starts(np.bincount(mention_units, minlength=first_unit[-1])),
         mention_words=ranks[mention_words],
-        mention_counts=joined(one.mention_counts for one in all_contents),
+        mention_counts=joined(one.mention_counts for one in facts),
         definition_words=ranks[definition_words],
         definition_units=definition_units + first_unit[definition_files],
         definition_files=definition_files,

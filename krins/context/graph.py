@@ -34,6 +34,8 @@ class CodeGraph:
     """Sorted, relative to the tree's root, with "/"."""
     facts: tuple[FileFacts, ...]
     """Of each path."""
+    digests: tuple[str, ...]
+    """Of each file's content, as git names blobs."""
     first_unit: IntArray
     """Shape (n_files + 1,): unit u of file f is unit first_unit[f] + u of the graph. int32, as all arrays here."""
     file_of_unit: IntArray
@@ -43,7 +45,7 @@ class CodeGraph:
     mention_starts: IntArray
     """Shape (n_units + 1,): where each unit's part of the next two arrays begins."""
     mention_words: IntArray
-    """Shape (n_mentions,): sorted within each unit."""
+    """Shape (n_mentions,): distinct within each unit, in the order of the file's facts."""
     mention_counts: IntArray
     """Shape (n_mentions,)."""
     definition_words: IntArray
@@ -81,7 +83,9 @@ class CodeGraph:
         from scipy.sparse import csr_array
 
         parts = (self.mention_counts, self.mention_words, self.mention_starts)
-        return csr_array(parts, shape=(self.n_units, len(self.words)))
+        mentions = csr_array(parts, shape=(self.n_units, len(self.words)), copy=True)
+        mentions.sort_indices()
+        return mentions
 
     @cached_property
     def imports(self) -> Matrix:

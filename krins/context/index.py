@@ -121,7 +121,10 @@ class CodeIndex:
         found = {path: self._contents[file.key] for path, file in sorted(files.items()) if file.key is not None}
         contents = {path: content for path, content in found.items() if content is not None}
         warnings = (self._cache.warning,) if self._cache is not None and self._cache.warning else ()
-        graph = assemble(contents, self._table, skipped=skipped, warnings=warnings, resolver=self._resolver)
+        digests = {path: file.key.digest for path, file in files.items() if file.key is not None}
+        graph = assemble(
+            contents, self._table, skipped=skipped, digests=digests, warnings=warnings, resolver=self._resolver
+        )
         if len(self._table) > 2 * len(graph.words) + _SLACK:
             self._table = WordTable()
             self._contents = {

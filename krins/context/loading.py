@@ -1,10 +1,11 @@
 """Which test files load which Python files, at most.
 
 A file counts as loaded by another that has its name among its words, with the name of its package unless it lies in
-the same one: imports say both, and so do the strings of those that are made at run time. With a file come the
-`__init__.py` above it, with a test file the `conftest.py` as well. Plugins of pytest, which are files with hooks or
-fixtures that are neither, may be loaded by entry points, so all tests load them. Invariant: sets of test files are
-integers, bit i for the i-th of them. Left out: names of modules that are put together from pieces of words.
+the same one: imports say both, and so do the strings of those that are made at run time. Whatever lists modules or
+entry points may load all files but those of tests. With a file come the `__init__.py` above it, with a test file the
+`conftest.py` as well. Plugins of pytest, which are files with hooks or fixtures that are neither, may be loaded by
+entry points, so all tests load them. Invariant: sets of test files are integers, bit i for the i-th of them. Left out:
+names of modules that are put together from pieces of words.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import numpy as np
 from krins.context.facts import Kind
 from krins.context.python_units import PYTHON, PythonUnits
 from krins.interfaces import IntArray
+
+_LISTING = ("entry_points", "iter_entry_points", "load_entry_point", "pkg_resources", "iter_modules", "walk_packages")
+"""Whoever mentions these may load modules that it does not name."""
 
 
 def loaders(units: PythonUnits, test_files: Sequence[int]) -> list[int]:
@@ -53,6 +57,9 @@ def _edges(units: PythonUnits, test_files: Sequence[int]) -> Iterator[tuple[int,
             yield int(other), file
         if _is_plugin(units, file) and file not in test_files:
             yield from ((test_file, file) for test_file in test_files)
+    scoped = {*test_files, *(file for file in python if graph.paths[file].endswith("conftest.py"))}
+    for lister in {int(file) for word in _LISTING for file in _mentioning(units, word)}:
+        yield from ((lister, file) for file in python if file not in scoped)
     for file in test_files:
         yield from ((file, above) for above in _above(units, graph.paths[file].split("/")[:-1], "conftest.py"))
 

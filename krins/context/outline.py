@@ -9,15 +9,14 @@ which unit a line belongs to (`krins.context.parsing`).
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import numpy as np
 from tree_sitter import Node
 
 from krins.context.facts import Definition, Kind
 from krins.context.languages.grammar import Captures, text_of
+from krins.context.lines import Lines
 
 _KINDS = {
     "class": Kind.CLASS,
@@ -26,51 +25,18 @@ _KINDS = {
     "variable": Kind.VARIABLE,
 }
 _NOT_IN_FUNCTIONS = ("prototype", "variable")
+_BEFORE = ("comment", "prefix", "decorator")
 _LABELS = ("comment", "prefix", *_KINDS, "decorator", "name", "base", "body", "doc")
 """Of two captures of the same text, the earlier here comes first: what a definition begins with belongs to it."""
 _KIND_OF = tuple(_KINDS.get(label) for label in _LABELS)
-_INDENT = re.compile(rb"[ \t\r\f\v]*")
 _BLANK_OR_COMMENTS = re.compile(rb"(?:\s|#[^\n]*\n)*")
 _DECORATOR = re.compile(r"[\w.:\\]+")
 _LAST_NAME = re.compile(r"(?:operator\b.*|[^\s:]+)\s*\Z", re.DOTALL)
 _TYPE_ARGUMENTS = re.compile(r"[\[<({]")
 _NO_CODE = re.compile(rb"\s*(?:(?:#|//).*)?\s*")
 
-
-class Lines:
-    """Where the lines of a source begin and end."""
-
-    def __init__(self, source: bytes) -> None:
-        self.source = source
-        self.break_offsets = np.flatnonzero(np.frombuffer(source, np.uint8) == ord("\n"))
-        self.breaks: list[int] = self.break_offsets.tolist()
-        self.count = len(self.breaks) + (not source.endswith(b"\n") and bool(source))
-
-    def line(self, offset: int) -> int:
-        """The line, from 1, that a byte is on; a line's break is on it."""
-        return bisect_left(self.breaks, offset) + 1
-
-    def line_before(self, offset: int) -> int:
-        """The line of the last byte before an offset that is not white space."""
-        while self.source[offset - 1 : offset].isspace():
-            offset -= 1
-        return self.line(max(offset - 1, 0))
-
-    def start(self, line: int) -> int:
-        """The offset of a line's first byte."""
-        return self.breaks[line - 2] + 1 if line > 1 else 0
-
-    def text(self, line: int) -> bytes:
-        return self.source[self.start(line) : self.start(line + 1) if line <= len(self.breaks) else None]
-
-    def is_first(self, offset: int, line: int) -> bool:
-        """Whether nothing but white space stands before a byte on its line."""
-        indent = _INDENT.match(self.source, self.start(line))
-        return indent is not None and indent.end() >= offset
-
-
 _Place: TypeAlias = tuple[int, int, int]
-"""Where a capture starts, minus where it ends, the index of its label: in order, what is around others is before."""
+"""Where a capture starts, minus where it ends, the index of its label: in order, outer ones come first."""
 
 
 class _Open:
@@ -155,7 +121,7 @@ def _sweep(captures: Captures, lines: Lines) -> list[_Open]:
             around = around.around
         kind = _KIND_OF[order]
         if kind is None:
-            if around is None or not _take(around, _LABELS[order], node, start):
+            if not (around is not None and _take(around, _LABELS[order], node, start)) and _LABELS[order] in _BEFORE:
                 before.append((place, node))
         elif around is None or not _is_passed_over(around, _LABELS[order], start, -minus_end):
             around = _Open(node, start, -minus_end, kind, around)
@@ -211,11 +177,11 @@ def _innermost(definition: _Open | None, lacks: Callable[[_Open], bool]) -> _Ope
 
 def _take_what_is_before(definition: _Open, before: Sequence[tuple[_Place, Node]], lines: Lines) -> None:
     """Give a definition the wrappers around it, and the decorators and comments directly above it."""
-    for (start, minus_end, _), _ in before:
-        if -minus_end >= definition.end:
+    for (start, minus_end, order), _ in before:
+        if _LABELS[order] == "prefix" and -minus_end >= definition.end:
             definition.start = definition.head = min(definition.head, start)
     for (start, minus_end, order), node in reversed(before):
-        if -minus_end >= definition.end:
+        if _LABELS[order] == "prefix":
             continue
         is_inside, is_decorator = start >= definition.head, _LABELS[order] == "decorator"
         if not is_inside and not _is_directly_above(start, -minus_end, is_decorator, definition.start, lines):
@@ -263,4 +229,4 @@ def _signature_end(head: int, head_line: int, body: int, lines: Lines) -> int:
     return line
 
 
-__all__ = ["Lines", "outline"]
+__all__ = ["outline"]

@@ -1,10 +1,11 @@
 """`parse`: one file's facts, from its bytes and its language.
 
 One query of the language's grammar finds everything that has a place in the syntax; words and tokens are counted in
-each unit's own lines. A line belongs to the innermost unit whose text comes first on it, so `} else_ {` stays with what
-ends there, and one line of several definitions is the first one's. Invariants: a pure function; syntax errors never
-raise, they leave out what the grammar could not recover; no recursion, so nesting is no limit. Left out: reading files
-(`krins.context.tree`) and everything across files.
+each unit's own lines. A line belongs to the innermost unit among the definitions whose text is first on it: of two that
+share a line, the outer has it if it is there first, and the earlier has the line that it ends on.
+
+Invariants: a pure function; syntax errors never raise, they leave out what the grammar could not recover; no recursion,
+so nesting is no limit. Left out: reading files (`krins.context.tree`) and everything across files.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from krins.context.bpe import encoder
 from krins.context.facts import Call, Definition, FileFacts, Import, Kind
 from krins.context.languages import GRAMMARS
 from krins.context.languages.grammar import Captures, Grammar
-from krins.context.outline import Lines, outline
+from krins.context.lines import Lines
+from krins.context.outline import outline
 from krins.interfaces import IntArray
 
 _DTYPE: DTypeLike = np.int32
@@ -71,6 +73,7 @@ def _integers(values: ArrayLike) -> IntArray:
 
 
 def _captures(root: Node, grammar: Grammar) -> Captures:
+    """What the language's query finds, and what its grammar adds."""
     cursor = QueryCursor(grammar.query)
     if grammar.is_shallow:
         captures = cursor.captures(root)

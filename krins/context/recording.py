@@ -2,7 +2,8 @@
 
 A test that did not run a function, each test being by itself (`krins.context.recorder`), runs the same with any other
 body of that function, so it cannot tell them apart. That holds as far as a test does the same whenever it is run:
-where time, chance, the network or what other tests leave decide what it runs, a recording is one sample of it.
+where time, chance, the network or what other tests leave decide what it runs, a recording is one sample of it. The
+tests that were recorded are the suite: there are no others.
 Invariants: tests go by the node ids of `krins.context.test_files`, all parameters of one together; whatever is not
 known to be harmless is in `unconfined`. Left out: which state of the tree it is of, but for the commit's name.
 """

@@ -19,8 +19,9 @@ from krins.context.packing import Packer
 from krins.context.ranking import Ranking, rank
 from krins.context.tokens import Tokenizer
 from krins.context.tokens import tokenizer as tokenizer_named
-from krins.context.tree import Tree
+from krins.context.tree import Tree, blob_digest
 from krins.errors import ContextError
+from krins.interfaces import BoolArray
 
 _MAX_NAMED = 8
 
@@ -46,6 +47,7 @@ class Context:
 
     def expand(self, symbol: str) -> Excerpt:
         """The whole of what was elided: a file by its path, or a definition by `path::Class.method` or its last parts.
+        What is no function or class of its own (a constant, a nested function) comes with what it stands in.
 
         Raises:
             ContextError: nothing, or more than one thing, is so called.
@@ -105,29 +107,39 @@ class Selector:
         """See `Context.expand`."""
         graph = self._graph
         units = graph.find(symbol)
+        names = list(dict.fromkeys(graph.symbol(unit) for unit in units))
         if not units:
             raise ContextError(f"nothing in the tree is called {symbol!r}", "name it as `path::Class.method` or a path")
-        if len(units) > 1:
-            some = ", ".join(graph.symbol(unit) for unit in units[:_MAX_NAMED])
-            more = f" and {len(units) - _MAX_NAMED} more" if len(units) > _MAX_NAMED else ""
-            raise ContextError(f"{symbol!r} may be {some}{more}", "name one of them in full")
+        if len(names) > 1:
+            more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+            raise ContextError(f"{symbol!r} may be {', '.join(names[:_MAX_NAMED])}{more}", "name one of them in full")
         file = int(graph.file_of_unit[units[0]])
-        facts, local = graph.facts[file], int(units[0] - graph.first_unit[file])
-        shown = facts.unit_of_line == local
+        lines = self._lines(file)
+        shown = np.zeros(len(lines), dtype=np.bool_)
+        for unit in units:
+            self._show(unit, symbol, shown)
+        return excerpt(graph.paths[file], Level.BODIES, lines, shown)
+
+    def _show(self, unit: int, symbol: str, shown: BoolArray) -> None:
+        """Add the lines of a definition, or of what it is in where it has none of its own, or of a whole file."""
+        graph = self._graph
+        file = int(graph.file_of_unit[unit])
+        facts, local = graph.facts[file], int(unit - graph.first_unit[file])
         index = int(facts.unit_definitions[local])
         if index >= 0:
             shown[facts.definitions[index].start_line - 1 : facts.definitions[index].end_line] = True
         elif f"/{graph.paths[file]}".endswith(f"/{symbol}"):
-            shown = np.ones(facts.n_lines, dtype=np.bool_)
-        return excerpt(graph.paths[file], Level.BODIES, self._lines(file), shown)
+            shown[:] = True
+        else:
+            shown |= facts.unit_of_line == local
 
     def _lines(self, file: int) -> list[str]:
         if file not in self._sources:
             path = self._graph.paths[file]
-            lines = lines_of(self._tree.read(path))
-            if len(lines) != self._graph.facts[file].n_lines:
+            source = self._tree.read(path)
+            if blob_digest(source) != self._graph.digests[file]:
                 raise ContextError(f"{path} changed since it was indexed", "index the tree again")
-            self._sources[file] = lines
+            self._sources[file] = lines_of(source)
         return self._sources[file]
 
 

@@ -108,7 +108,11 @@ class TestMap:
         return {unit for span in spans for unit in span.tolist()}
 
     def _all(self, reasons: Sequence[str]) -> TestSelection:
-        ids = sorted({self._graph.paths[file] for file in self._tests.python} | {*self._tests.other})
+        if self._recording is None:
+            files = {self._graph.paths[file] for file in self._tests.python}
+        else:
+            files = {test.partition("::")[0] for test in self._recording.tests}
+        ids = sorted(files.union(self._tests.other))
         return TestSelection(tuple(ids), self._n_tests, self._n_tests, tuple(reasons))
 
     def _recorded(self, recording: Recording, units: Sequence[int], files: Iterable[int]) -> TestSelection:

@@ -54,7 +54,7 @@ def facts(
 def assembled(files: Mapping[str, FileFacts], table: WordTable | None = None) -> CodeGraph:
     table = table or WordTable()
     contents = {path: content_of(one, table) for path, one in sorted(files.items())}
-    return assemble(contents, table, skipped={}, warnings=(), resolver=Resolver())
+    return assemble(contents, table, skipped={}, digests=dict.fromkeys(contents, ""), warnings=(), resolver=Resolver())
 
 
 CLASSES = facts(

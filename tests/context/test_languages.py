@@ -1,8 +1,8 @@
 """Each language's sample against all of its facts, checked by hand, and which file is of which language.
 
-`sample_files/LANGUAGE.facts` holds, of `sample_files/LANGUAGE.txt`: a line for each definition, with the lines of the whole, of
-its signature and of its documentation, its kind, its names from outside in, decorators and bases; then how many lines
-in turn belong to which unit; then the imports; then the calls, each with its unit.
+Beside `sample_files/LANGUAGE.txt` is `LANGUAGE.facts`: a line for each definition, with the lines of the whole, of its
+signature and of its documentation, its kind, its names from outside in, decorators and bases; then how many lines in
+turn belong to which unit; then the imports; then the calls, each with its unit.
 """
 
 from __future__ import annotations

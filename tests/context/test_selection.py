@@ -137,8 +137,9 @@ def test_a_negative_budget_is_refused() -> None:
 
 def test_a_file_that_changed_after_it_was_indexed_is_refused() -> None:
     graph, _ = graph_of(SHOP)
+    changed = SHOP["shop/money.py"].replace("0.01", "0.05")
     with pytest.raises(ContextError, match=r"shop/money.py changed"):
-        select(TASK, graph, MemoryTree(SHOP | {"shop/money.py": "x = 1\n"}), 160)
+        select(TASK, graph, MemoryTree(SHOP | {"shop/money.py": changed}), 160)
 
 
 def test_history_brings_what_changed_for_such_a_task_before() -> None:
@@ -173,3 +174,13 @@ class TestExpand:
         context = select("x", *graph_of(files), 1000)
         with pytest.raises(ContextError, match=r"may be a.py::run, b.py::run"):
             context.expand("run")
+
+    def test_gives_a_property_with_its_setter(self) -> None:
+        body = (
+            "    @property\n    def x(self):\n        return 1\n\n    @x.setter\n    def x(self, to):\n        pass\n"
+        )
+        found = select("x", *graph_of({"a.py": f"class A:\n    y = 2\n\n{body}"}), 1000).expand("A.x")
+        assert found.text == f"=== a.py (7 of 10 lines)\n@@ 4-10\n{body}"
+
+    def test_gives_a_constant_with_what_it_stands_in(self) -> None:
+        assert 'CENT = decimal.Decimal("0.01")' in shop(100).expand("CENT").text

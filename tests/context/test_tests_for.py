@@ -232,6 +232,18 @@ def test_any_other_edit_selects_all_tests_and_says_why(path: str, old: str, new:
     assert reason in found.reasons[0]
 
 
+def test_entry_points_and_lists_of_modules_load_what_they_do_not_name() -> None:
+    """`pkg.plugin` is named by one test file, and may be loaded by the other as well, which names only what lists."""
+    files = {
+        "pkg/plugin.py": "@register\ndef f():\n    return 1\n",
+        "pkg/core.py": "from importlib.metadata import entry_points\n",
+        "tests/test_a.py": "import pkg.plugin\n\n\ndef test_a():\n    pass\n",
+        "tests/test_b.py": "import pkg.core\n\n\ndef test_b():\n    pass\n",
+    }
+    assert selected(files, "pkg/plugin.py") == {"tests/test_a.py", "tests/test_b.py"}
+    assert selected({**files, "pkg/core.py": ""}, "pkg/plugin.py") == {"tests/test_a.py"}
+
+
 def test_new_and_deleted_files_select_all_tests() -> None:
     graph, tree = graph_of({"tests/test_other.py": OTHER, "pkg/core.py": F})
     tests = TestMap(graph, tree)

@@ -62,8 +62,8 @@ class Grammar:
     more: Callable[[Node, Captures], None] = _nothing
     """Adds captures to those of the query, given the root of the tree."""
     is_shallow: bool = False
-    """Whether no pattern waits for anything below the children of the node that it begins at. Captures, which take less
-    time than matches, are found in linear time only then."""
+    """Whether no pattern waits for anything below the children of the node that it begins at. Only then are captures,
+    which take less time than matches, found in linear time, and none of patterns that failed later on."""
     entry_point: str = "language"
     """The function of the wheel that gives the grammar."""
     file_names: tuple[str, ...] = ()
