@@ -3,8 +3,8 @@
     python experiments/parse_speed.py ROOT [--files 580] [--min-bytes 1000] [--rounds 7]
 
 ROOT is a folder of Python sources, of which files of at least --min-bytes, evenly spaced, are taken. Each round goes
-through all of them once for each row, the rows in turn, in this one process and thread. Times are CPU time. A row shows
-its time by that of the bare parse of the same round: the median over the rounds, with the least and the greatest.
+through all of them, and through the rows in turn for each file, in this one process and thread. Times are CPU time. A
+row shows its time by that of the bare parse of the same round: the median over rounds, with the least and the greatest.
 
 Below the bare parse and the whole of `parse` stand bounds: the bare parse, and right after it, file by file, what any
 way to the same facts must do with the text or the tree: one query for definitions, imports and calls (captures thrown
@@ -93,11 +93,14 @@ ROWS: dict[str, Callable[[File], object]] = {
 }
 
 
-def seconds(row: Callable[[File], object], files: list[File]) -> float:
-    started = time.process_time()
+def seconds(files: list[File]) -> dict[str, float]:
+    taken = dict.fromkeys(ROWS, 0.0)
     for file in files:
-        row(file)
-    return time.process_time() - started
+        for name, row in ROWS.items():
+            started = time.process_time()
+            row(file)
+            taken[name] += time.process_time() - started
+    return taken
 
 
 @click.command(help=__doc__)
@@ -109,7 +112,7 @@ def main(root: Path, n_files: int, min_bytes: int, rounds: int) -> None:
     files = sample(root, n_files, min_bytes)
     n_bytes, n_units = sum(len(file.source) for file in files), sum(len(file.units) for file in files)
     click.echo(f"{len(files)} files, {n_bytes / 1e6:.1f} MB, {n_units:,} units; {rounds} rounds")
-    times = [{name: seconds(row, files) for name, row in ROWS.items()} for _ in range(rounds)]
+    times = [seconds(files) for _ in range(rounds)]
     click.echo(f"{'':<28}{'by the bare parse: median (least to greatest)'}")
     for name in ROWS:
         ratios = sorted(one[name] / one["bare parse"] for one in times)

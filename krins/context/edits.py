@@ -10,10 +10,13 @@ programs read them. Left out: edits that only move lines, though a test may look
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
+"""Ends a line for Python, but not for git and the code graph."""
 _COMPOUND_FIELDS = ("body", "orelse", "handlers", "finalbody", "cases")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -55,7 +58,8 @@ def edited_bodies(edit: Edit) -> EditedBodies:
         return EditedBodies((), f"{edit.path} is no Python source")
     before, after = parsed(edit.before), parsed(edit.after)
     if before is None or after is None:
-        return EditedBodies((), f"{edit.path} is not valid Python {'before' if before is None else 'after'} the edit")
+        when = "before" if before is None else "after"
+        return EditedBodies((), f"{edit.path} is not valid Python with plain lines {when} the edit")
     try:
         return _compared(edit.path, before, after)
     except RecursionError:
@@ -63,7 +67,9 @@ def edited_bodies(edit: Edit) -> EditedBodies:
 
 
 def parsed(source: bytes) -> ast.Module | None:
-    """The syntax tree of a Python source; None where there is none."""
+    """The syntax tree of a Python source; None where there is none, or its lines are not those that end in "\\n"."""
+    if _LONE_RETURN.search(source):
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about escapes in strings of whoever wrote the source

@@ -32,11 +32,13 @@ class Lines:
         return self.line(max(offset - 1, 0))
 
     def start(self, line: int) -> int:
-        """The offset of a line's first byte."""
+        """The offset of a line's first byte; behind the last line, the source's length."""
+        if line > self.count:
+            return len(self.source)
         return self.breaks[line - 2] + 1 if line > 1 else 0
 
     def text(self, line: int) -> bytes:
-        return self.source[self.start(line) : self.start(line + 1) if line <= len(self.breaks) else None]
+        return self.source[self.start(line) : self.start(line + 1)]
 
     def is_first(self, offset: int, line: int) -> bool:
         """Whether nothing but white space stands before a byte on its line."""

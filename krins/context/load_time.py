@@ -18,25 +18,17 @@ from krins.context.edits import parsed
 _WORD = re.compile(r"[^\W\d]\w*")
 _HARMLESS_DECORATORS = frozenset(
     [
-        *(
-            "property",
-            "cached_property",
-            "getter",
-            "setter",
-            "deleter",
-            "staticmethod",
-            "classmethod",
-            "abstractmethod",
-        ),
-        *("cache", "lru_cache", "wraps", "contextmanager", "asynccontextmanager", "total_ordering", "dataclass"),
-        *("final", "override", "overload", "runtime_checkable", "fixture"),
+        *("property", "cached_property", "getter", "setter", "deleter", "staticmethod", "classmethod"),
+        *("abstractmethod", "cache", "lru_cache", "wraps", "contextmanager", "asynccontextmanager", "dataclass"),
+        *("total_ordering", "final", "override", "overload", "runtime_checkable", "fixture"),
     ]
 )
 _TYPE_MAKERS = frozenset(["NewType", "ParamSpec", "TypeVar", "TypeVarTuple"])
 _NAMING = (ast.Name, ast.Attribute, ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Subscript, ast.Starred)
 _TYPE_UNION = (ast.BinOp, ast.BitOr)
 _IGNORED = (ast.Import, ast.ImportFrom, ast.Pass, ast.Global)
-_NOT_LOADED = frozenset(["TYPE_CHECKING", "__main__"])
+_NOT_LOADED = frozenset(["TYPE_CHECKING", "typing.TYPE_CHECKING", "t.TYPE_CHECKING", "__name__ == '__main__'"])
+"""Conditions, as `ast.unparse` writes them."""
 
 
 class Naming(NamedTuple):
@@ -149,7 +141,7 @@ class _Statements:
         self.read(statement.body, (*around, statement))
 
     def _if(self, statement: ast.If, around: tuple[ast.ClassDef, ...]) -> None:
-        if not _words(statement.test) & _NOT_LOADED:
+        if ast.unparse(statement.test) not in _NOT_LOADED:
             self.runs |= _words(statement.test)
             self.read(statement.body, around)
         self.read(statement.orelse, around)

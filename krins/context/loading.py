@@ -10,6 +10,7 @@ names of modules that are put together from pieces of words.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from graphlib import TopologicalSorter
@@ -19,7 +20,6 @@ import numpy as np
 
 from krins.context.facts import Kind
 from krins.context.python_units import PYTHON, PythonUnits
-from krins.interfaces import IntArray
 
 _LISTING = ("entry_points", "iter_entry_points", "load_entry_point", "pkg_resources", "iter_modules", "walk_packages")
 """Whoever mentions these may load modules that it does not name."""
@@ -31,7 +31,7 @@ def loaders(units: PythonUnits, test_files: Sequence[int]) -> list[int]:
     from scipy.sparse.csgraph import connected_components
 
     graph = units.graph
-    pairs = np.array([*_edges(units, test_files), (0, 0)], dtype=np.int64)
+    pairs = np.array([*_Loading(units, test_files).pairs(), (0, 0)], dtype=np.int64)
     matrix = coo_array((np.ones(len(pairs), dtype=np.bool_), pairs.T), shape=(graph.n_files, graph.n_files))
     n_groups, group_of = connected_components(matrix, directed=True, connection="strong")
     sets = [0] * n_groups
@@ -47,62 +47,65 @@ def loaders(units: PythonUnits, test_files: Sequence[int]) -> list[int]:
     return [sets[group] for group in group_of.tolist()]
 
 
-def _edges(units: PythonUnits, test_files: Sequence[int]) -> Iterator[tuple[int, int]]:
-    graph = units.graph
-    python = [file for file, facts in enumerate(graph.facts) if facts.language == PYTHON]
-    for file in python:
-        parts = graph.paths[file].split("/")
-        yield from ((file, above) for above in _above(units, parts[:-1], "__init__.py"))
-        for other in _naming(units, parts):
-            yield int(other), file
-        if _is_plugin(units, file) and file not in test_files:
-            yield from ((test_file, file) for test_file in test_files)
-    scoped = {*test_files, *(file for file in python if graph.paths[file].endswith("conftest.py"))}
-    for lister in {int(file) for word in _LISTING for file in _mentioning(units, word)}:
-        yield from ((lister, file) for file in python if file not in scoped)
-    for file in test_files:
-        yield from ((file, above) for above in _above(units, graph.paths[file].split("/")[:-1], "conftest.py"))
+class _Loading:
+    """Pairs of a file and one that it may load."""
 
+    def __init__(self, units: PythonUnits, test_files: Sequence[int]) -> None:
+        self._units = units
+        self._graph = units.graph
+        self._test_files = test_files
+        self._python = [file for file, facts in enumerate(self._graph.facts) if facts.language == PYTHON]
+        self._known: dict[str, frozenset[int]] = {}
 
-def _is_plugin(units: PythonUnits, file: int) -> bool:
-    """Whether a file holds hooks or fixtures of pytest for files that need not name it."""
-    return not units.graph.paths[file].endswith("conftest.py") and any(
-        definition.kind is Kind.FUNCTION
-        and (definition.name.startswith("pytest_") or any(name.endswith("fixture") for name in definition.decorators))
-        for definition in units.graph.facts[file].definitions
-    )
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        for file in self._python:
+            folders = self._graph.paths[file].split("/")[:-1]
+            yield from ((file, above) for above in self._above(folders, "__init__.py"))
+            yield from ((other, file) for other in self._naming(file))
+        tests, paths = frozenset(self._test_files), self._graph.paths
+        others = [file for file in self._python if file not in tests and not paths[file].endswith("conftest.py")]
+        for lister in frozenset[int]().union(*map(self._mentioning, _LISTING)):
+            yield from ((lister, file) for file in others)
+        plugins = [file for file in others if self._is_plugin(file)]
+        for file in self._test_files:
+            yield from ((file, above) for above in self._above(paths[file].split("/")[:-1], "conftest.py"))
+            yield from ((file, plugin) for plugin in plugins)
 
+    def _is_plugin(self, file: int) -> bool:
+        """Whether a file holds hooks or fixtures of pytest."""
+        return any(
+            definition.kind is Kind.FUNCTION
+            and (definition.name.startswith("pytest_") or any(one.endswith("fixture") for one in definition.decorators))
+            for definition in self._graph.facts[file].definitions
+        )
 
-def _above(units: PythonUnits, folders: Sequence[str], name: str) -> Iterator[int]:
-    """Files of that name in a folder and the folders around it."""
-    for depth in range(len(folders) + 1):
-        file = units.graph.file_ids.get("/".join([*folders[:depth], name]))
-        if file is not None:
-            yield file
+    def _above(self, folders: Sequence[str], name: str) -> Iterator[int]:
+        """Files of that name in a folder and the folders around it."""
+        for depth in range(len(folders) + 1):
+            file = self._graph.file_ids.get("/".join([*folders[:depth], name]))
+            if file is not None:
+                yield file
 
+    def _naming(self, file: int) -> frozenset[int]:
+        """Files that name a file."""
+        *folders, stem = self._graph.paths[file].removesuffix(".py").split("/")
+        if stem in ("__init__", "__main__"):
+            *folders, stem = folders or ["", ""]
+        named = self._mentioning(stem)
+        if "/".join([*folders, "__init__.py"]) in self._graph.file_ids and folders:
+            prefix = "/".join(folders) + "/"
+            # Paths are sorted, so those that begin alike stand together; "0" comes next after "/".
+            inside = range(bisect_left(self._graph.paths, prefix), bisect_left(self._graph.paths, prefix[:-1] + "0"))
+            named = (named & self._mentioning(folders[-1])) | named.intersection(inside)
+        return named
 
-def _naming(units: PythonUnits, parts: Sequence[str]) -> IntArray:
-    """Files that name the file of that path."""
-    graph = units.graph
-    *folders, stem = [*parts[:-1], parts[-1].removesuffix(".py")]
-    if stem in ("__init__", "__main__"):
-        if not folders:
-            return np.zeros(0, dtype=np.int32)
-        *folders, stem = folders
-    named = _mentioning(units, stem)
-    if folders and "/".join([*folders, "__init__.py"]) in graph.file_ids:
-        prefix = "/".join(folders) + "/"
-        package = _mentioning(units, folders[-1])
-        inside = [file for file in named.tolist() if graph.paths[file].startswith(prefix)]
-        named = np.union1d(np.intersect1d(named, package), np.asarray(inside, dtype=np.int32))
-    return named
-
-
-def _mentioning(units: PythonUnits, word: str) -> IntArray:
-    """Files of Python that hold a word."""
-    graph = units.graph
-    known = graph.word_ids.get(word)
-    return np.zeros(0, np.int32) if known is None else np.unique(graph.file_of_unit[units.mentioning(known)])
+    def _mentioning(self, word: str) -> frozenset[int]:
+        """Files of Python that hold a word."""
+        if word not in self._known:
+            number = self._graph.word_ids.get(word)
+            files = () if number is None else self._graph.file_of_unit[self._units.mentioning(number)].tolist()
+            self._known[word] = frozenset(files)
+        return self._known[word]
 
 
 __all__ = ["loaders"]

@@ -224,7 +224,8 @@ def _signature_end(head: int, head_line: int, body: int, lines: Lines) -> int:
         return head_line
     signature = lines.source[head:body].rstrip()
     line = lines.line(head + len(signature) - 1)
-    while line > head_line and _NO_CODE.fullmatch(lines.text(line)):
+    may_end_with_comments = b"#" in signature or b"//" in signature
+    while may_end_with_comments and line > head_line and _NO_CODE.fullmatch(lines.text(line)):
         line -= 1
     return line
 

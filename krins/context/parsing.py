@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import count, groupby
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -27,6 +27,7 @@ from krins.context.lines import Lines
 from krins.context.outline import outline
 from krins.interfaces import IntArray
 
+_NOBODY = -1
 _DTYPE: DTypeLike = np.int32
 _CALL_HEAD = re.compile(rb"[^\s({\[]*")
 
@@ -56,8 +57,8 @@ def parse(source: bytes, language: str) -> FileFacts:
         n_lines=lines.count,
         has_errors=root.has_error,
         definitions=tuple(definitions),
-        unit_definitions=unit_definitions,
-        unit_of_line=unit_of_line,
+        unit_definitions=_integers(unit_definitions),
+        unit_of_line=_integers(unit_of_line),
         unit_tokens=_integers([tokenizer.count(text) for text in texts]),
         words=words,
         mention_units=mentions[0],
@@ -86,34 +87,33 @@ def _captures(root: Node, grammar: Grammar) -> Captures:
     return captures
 
 
-def _units(definitions: Sequence[Definition], starts: Sequence[int], lines: Lines) -> tuple[IntArray, IntArray]:
+def _units(definitions: Sequence[Definition], starts: Sequence[int], lines: Lines) -> tuple[list[int], list[int]]:
     """Which definition each unit is of, and which unit each line belongs to."""
-    owners = np.full(lines.count + 1, -1)
+    owners = [_NOBODY] * (lines.count + 1)
     """Of each line, the definition; line 0 stands for unit 0, which is there without lines, too."""
     is_in_function: list[bool] = []
-    for index, (definition, offset) in enumerate(zip(definitions, starts, strict=True)):
-        kind, parent, start = definition.kind, definition.parent, definition.start_line
+    for index, definition in enumerate(definitions):
+        kind, parent, start, end = definition.kind, definition.parent, definition.start_line, definition.end_line
         is_inside = parent >= 0 and is_in_function[parent]
         is_in_function.append(is_inside or kind is Kind.FUNCTION)
         if not is_inside and kind is not Kind.VARIABLE:
             # A line where another has text before it is the other's; text of no definition does not count.
-            is_taken = owners[start] >= 0 and not lines.is_first(offset, start)
-            owners[start + is_taken : definition.end_line + 1] = index
-    n_lines = np.bincount(owners + 1, minlength=1)
-    kept = np.flatnonzero(n_lines)
-    units = np.zeros(len(n_lines), _DTYPE)
-    units[kept] = np.arange(len(kept))
-    return _integers(kept - 1), units[owners[1:] + 1]
+            if owners[start] != _NOBODY and not lines.is_first(starts[index], start):
+                start += 1
+            owners[start : end + 1] = [index] * (end + 1 - start)
+    unit_definitions = sorted(set(owners))
+    units = {definition: unit for unit, definition in enumerate(unit_definitions)}
+    return unit_definitions, [units[owner] for owner in owners[1:]]
 
 
-def _unit_texts(lines: Lines, unit_of_line: IntArray, n_units: int) -> list[str]:
+def _unit_texts(lines: Lines, unit_of_line: Sequence[int], n_units: int) -> list[str]:
     """Each unit's own lines, joined."""
     parts: list[list[bytes]] = [[] for _ in range(n_units)]
-    if lines.count:
-        first = np.flatnonzero(np.diff(unit_of_line, prepend=-1))
-        starts = [0, *(lines.breaks[line - 1] + 1 for line in first[1:].tolist())]
-        for unit, start, end in zip(unit_of_line[first].tolist(), starts, [*starts[1:], None], strict=True):
-            parts[unit].append(lines.source[start:end])
+    line = 1
+    for unit, run in groupby(unit_of_line):
+        end = line + len(list(run))
+        parts[unit].append(lines.source[lines.start(line) : lines.start(end)])
+        line = end
     return [b"".join(part).decode() for part in parts]
 
 
@@ -140,7 +140,7 @@ def _imports(nodes: Sequence[Node], grammar: Grammar) -> Iterator[Import]:
             yield found._replace(line=line)
 
 
-def _calls(captures: Captures, grammar: Grammar, source: bytes, unit_of_line: IntArray) -> tuple[Call, ...]:
+def _calls(captures: Captures, grammar: Grammar, source: bytes, unit_of_line: Sequence[int]) -> tuple[Call, ...]:
     """Distinct calls of what is names alone, by unit."""
     nodes, invocations = captures.get("call", []), captures.get("invocation", [])
     # Python's grammar has the star of `[*f()]` inside what is called.
@@ -148,7 +148,7 @@ def _calls(captures: Captures, grammar: Grammar, source: bytes, unit_of_line: In
     for node in invocations:
         head = _CALL_HEAD.match(source, node.start_byte, node.end_byte)
         callees.append(head.group() if head else b"")
-    units = unit_of_line[[node.start_point.row for node in (*nodes, *invocations)]].tolist() if callees else []
+    units = [unit_of_line[node.start_point.row] for node in (*nodes, *invocations)]
     found = sorted(set(zip(units, callees, strict=True)))
     split = grammar.split_callee
     return tuple([Call(unit, *names) for unit, callee in found if (names := split(callee)) is not None])

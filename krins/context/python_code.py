@@ -93,10 +93,13 @@ class PythonCode:
         return self._keeps[unit]
 
     def _source(self, file: int) -> bytes | None:
+        """None where it cannot be read any more, or is not what it was."""
         try:
-            return self._tree.read(self.units.graph.paths[file])
+            source = self._tree.read(self.units.graph.paths[file])
         except Unreadable:
             return None
+        n_lines = source.count(b"\n") + (source[-1:] not in (b"", b"\n"))
+        return source if n_lines == self.units.graph.facts[file].n_lines else None
 
     def _has_hook(self, unit: int) -> bool:
         return any(self.units.definition(member).name == "__init_subclass__" for member in self.units.members(unit))

@@ -8,8 +8,9 @@ while a file is loaded (`krins.context.load_time`), or may have been given away 
 metaclass or base class of another library), is reached by whatever loads the file (`krins.context.loading`).
 
 Invariants: more is reached than runs, never less, but for what is left out: objects that come without their class's
-name (unpickled from a file), names that differ from the function's by more than a prefix or suffix, what one test
-leaves to the next, sources read as text by other means than `inspect`, and doctests.
+name (unpickled from a file), names that differ from the function's by more than a prefix or suffix, names that stand in
+files of other kinds besides Python's, what one test leaves to the next, sources read as text by other means than
+`inspect`, and doctests.
 """
 
 from __future__ import annotations
@@ -127,32 +128,32 @@ class _Walk:
             self._follow_function(unit)
 
     def _follow_class(self, unit: int) -> None:
-        name = self._units.definition(unit).name
-        self._word(name)
+        name, file = self._units.definition(unit).name, int(self._units.graph.file_of_unit[unit])
         for derived in self._units.subclasses.get(name, ()):
             self._reach(derived)
-        file = int(self._units.graph.file_of_unit[unit])
         if file in self._files:
             self._classes.add(unit)
         if self._code.keeps(unit):
-            self._load(file, f"may keep the class {name}")
+            self._load(file, f"may keep the class {name} while it is loaded")
+        self._named(name, file)
 
     def _follow_function(self, unit: int) -> None:
         definition, owner = self._units.definition(unit), int(self._units.owner[unit])
         name, file = definition.name, int(self._units.graph.file_of_unit[unit])
-        if unit in self._code.tests.tests:
+        if unit in self._code.tests.tests and (owner < 0 or self._code.tests.is_collected(owner)):
+            self._word(name)
             if file in self._files:
                 self._tests.add(unit)
-            self._word(name)
             return
         if _is_run_by_loading(definition, owner >= 0):
-            self._load(file, f"may run or keep {name}")
+            self._load(file, f"may run or keep {name} while it is loaded")
         if any(decorator.endswith("fixture") for decorator in definition.decorators):
             self._follow_fixture(unit, file)
-        if owner >= 0:
+            self._word(name)
+        elif owner >= 0:
             self._reach(owner)
         else:
-            self._word(name)
+            self._named(name, file)
             self._computed(name)
 
     def _follow_fixture(self, unit: int, file: int) -> None:
@@ -163,6 +164,12 @@ class _Walk:
         else:
             for text in _STRING.findall(signature):
                 self._word(text)
+
+    def _named(self, name: str, file: int) -> None:
+        """Whoever mentions it is reached; if nobody does, files of other kinds may name it, unless it is of the tests."""
+        self._word(name)
+        if not len(self._code.mentioning(name)) and file not in self._code.tests.files:
+            self._load(file, f"has {name}, which nothing in Python names")
 
     def _computed(self, name: str) -> None:
         """Units that may put a name together from its first or last part and something else."""
@@ -195,7 +202,7 @@ class _Walk:
             return
         loading = self._code.load_time(file)
         if loading is None or word in loading.runs:
-            self._load(file, f"may run {word}")
+            self._load(file, f"may run {word} while it is loaded")
             return
         for naming in loading.namings:
             if word in naming.words:
@@ -208,7 +215,7 @@ class _Walk:
         """All tests that load a file are reached."""
         if self._is_open(file):
             self._open &= ~self._code.loaders[file]
-            self._reasons[file] = f"{self._units.graph.paths[file]} {what} while it is loaded"
+            self._reasons[file] = f"{self._units.graph.paths[file]} {what}"
 
 
 def _is_run_by_loading(definition: Definition, is_method: bool) -> bool:

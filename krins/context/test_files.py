@@ -84,12 +84,8 @@ class TestFiles:
         """Ids that run all tests of a class: its own, or its file's if pytest would not collect it."""
         return {self._class_id(unit) or self._units.path(unit)}
 
-    def of_class(self, unit: int) -> list[int]:
-        """Tests that stand in a class of a test file."""
-        return [test for test in self._units.members(unit) if test in self.tests]
-
     def _tests(self, file: int) -> Iterator[int]:
-        """Units of functions that are called as tests are; a unit may be 0 in no case."""
+        """Units of functions that are called as tests are."""
         units, graph = self._units, self._units.graph
         for unit in range(int(graph.first_unit[file]) + 1, int(graph.first_unit[file + 1])):
             if units.kind[unit] == FUNCTION:
@@ -102,12 +98,13 @@ class TestFiles:
         units = self._units
         names = []
         for one in (unit, *units.around(unit)):
-            if not self._is_collected(one):
+            if not self.is_collected(one):
                 return ""
             names.append(units.definition(one).name)
         return "::".join([units.path(unit), *reversed(names)])
 
-    def _is_collected(self, unit: int) -> bool:
+    def is_collected(self, unit: int) -> bool:
+        """Whether pytest would look for tests in a class, where it is in no other."""
         units = self._units
         if units.definition(unit).name.startswith("Test"):
             return all(units.definition(member).name != "__init__" for member in units.members(unit))

@@ -74,9 +74,14 @@ def _with_context(coding: CodingTask, option: ContextOption, select: Select, cou
 
 
 def whole(tree: Mapping[str, str]) -> str:
-    """Every file in full below its path, as selections write it (`krins.context.excerpt`)."""
-    ends = ("" if not text or text.endswith("\n") else "\n" for text in tree.values())
-    return "".join(f"=== {path}\n{text}{end}" for (path, text), end in zip(tree.items(), ends, strict=True))
+    """Every file in full, as selections write it."""
+    import numpy as np
+
+    from krins.context.excerpt import Level, excerpt, lines_of
+
+    files = {path: lines_of(text.encode()) for path, text in tree.items()}
+    everything = ((path, lines, np.ones(len(lines), dtype=np.bool_)) for path, lines in files.items())
+    return "".join(excerpt(path, Level.WHOLE, lines, shown).text for path, lines, shown in everything)
 
 
 def describe_contexts(tasks: Sequence[CodingTask]) -> str | None:

@@ -99,11 +99,12 @@ def test_comments_and_blank_lines_change_no_body() -> None:
         (Edit("a.py", b"x = 1", None), "deleted"),
         (Edit("a.txt", b"1", b"2"), "no Python"),
         (Edit("a.pyi", b"x: int", b"x: str"), "no Python"),
-        (Edit("a.py", b"(", b"x = 1"), "not valid Python before"),
-        (Edit("a.py", b"x = 1", b"x = \xff"), "not valid Python after"),
-        (Edit("a.py", b"x = 1", b"x = 1\0"), "not valid Python after"),
+        (Edit("a.py", b"(", b"x = 1"), "not valid Python with plain lines before"),
+        (Edit("a.py", b"x = 1", b"x = \xff"), "plain lines after"),
+        (Edit("a.py", b"x = 1", b"x = 1\0"), "not valid Python"),
+        (Edit("a.py", b"x = 1\r\ny = 1", b"x = 1\ry = 1"), "plain lines after"),
         (Edit("a.py", b"x = 1", b"x = 1"), "something else than its content"),
-        (Edit("a.py", b"x = 1", b"x = " + b"-" * 20_000 + b"1"), "not valid Python after"),
+        (Edit("a.py", b"x = 1", b"x = " + b"-" * 20_000 + b"1"), "plain lines after"),
     ],
 )
 def test_what_is_no_edit_of_valid_python_is_beyond_bodies(edit: Edit, why: str) -> None:

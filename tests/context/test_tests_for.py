@@ -19,6 +19,10 @@ OTHER = "def test_other():\n    assert True\n"
 """Stands in every tree: a test that uses nothing, so that it shows whether anything is told apart."""
 
 
+UNUSED = {"script/unused.py": "def unused():\n    return f, C, get_a, a_handler\n"}
+"""Names what the trees define, so that it is not what nothing names; no test loads it."""
+
+
 def selection(files: Mapping[str, str], path: str, old: str, new: str) -> TestSelection:
     """Of the edit that puts `new` in place of `old` in one file."""
     graph, tree = graph_of(files)
@@ -30,7 +34,7 @@ def selection(files: Mapping[str, str], path: str, old: str, new: str) -> TestSe
 def selected(
     files: Mapping[str, str], path: str = "pkg/core.py", old: str = "return 1", new: str = "return 2"
 ) -> set[str]:
-    return set(selection({"pkg/__init__.py": "", "tests/test_other.py": OTHER, **files}, path, old, new).ids)
+    return set(selection({"pkg/__init__.py": "", "tests/test_other.py": OTHER, **UNUSED, **files}, path, old, new).ids)
 
 
 def using(core: str, test: str, **files: str) -> set[str]:
@@ -111,6 +115,8 @@ def test_a_test_is_selected_though_it_does_not_name_the_function(core: str, body
         f"{F}\n\n@functools.wraps(f())\ndef g():\n    pass\n",
         f"{F}\n\nREGISTRY.append(f)\n",
         f"{F}\n\nif True:\n    f()\n",
+        f"{F}\n\nif not TYPE_CHECKING:\n    f()\n",
+        f"{F}\n\nif TYPE_CHECKING:\n    pass\nelse:\n    f()\n",
         f"{F}\n\ntry:\n    f()\nexcept OSError:\n    pass\n",
         f"{F}\n\ntry:\n    pass\nexcept f():\n    pass\n",
         f"{F}\n\nwith open('a') as file:\n    f()\n",
@@ -244,6 +250,15 @@ def test_entry_points_and_lists_of_modules_load_what_they_do_not_name() -> None:
     assert selected({**files, "pkg/core.py": ""}, "pkg/plugin.py") == {"tests/test_a.py"}
 
 
+def test_what_nothing_in_python_names_may_be_named_by_files_of_other_kinds() -> None:
+    files = {
+        "pkg/core.py": "class Handler:\n    def emit(self):\n        return 1\n\n\ndef f():\n    return 2\n",
+        "tests/test_core.py": "import pkg.core\n\n\ndef test_a():\n    pass\n",
+    }
+    assert selected(files) == FILE
+    assert selected(files, old="return 2", new="return 3") == set()
+
+
 def test_new_and_deleted_files_select_all_tests() -> None:
     graph, tree = graph_of({"tests/test_other.py": OTHER, "pkg/core.py": F})
     tests = TestMap(graph, tree)
@@ -266,6 +281,7 @@ def test_units_that_are_no_functions_select_all_tests() -> None:
 
 def test_tests_of_other_languages_always_run() -> None:
     files = {
+        **UNUSED,
         "pkg/core.py": F,
         "tests/test_other.py": "import pkg.core\n",
         "web/app.test.ts": "",
@@ -416,3 +432,15 @@ def test_errors_of_the_tree_are_not_hidden() -> None:
     graph, _ = graph_of({"pkg/core.py": F, "tests/test_b.py": "from pkg.core import f\n"})
     with pytest.raises(KrinsError, match="out of order"):
         TestMap(graph, Broken({})).tests_for([Edit("pkg/core.py", F.encode(), F.replace("1", "2").encode())])
+
+
+def test_a_file_that_changed_since_it_was_indexed_may_run_whatever_it_mentions() -> None:
+    files = {
+        "pkg/core.py": F,
+        "pkg/b.py": "from pkg.core import f\n",
+        "tests/test_b.py": "import pkg.b\n\n\ndef test_a():\n    pass\n",
+    }
+    graph, _ = graph_of(files)
+    tests = TestMap(graph, MemoryTree({**files, "pkg/b.py": "from pkg.core import f\n\n\nclass C(f):\n    pass\n"}))
+    edit = Edit("pkg/core.py", F.encode(), F.replace("1", "2").encode())
+    assert tests.tests_for([edit]).ids == ("tests/test_b.py",)

@@ -15,12 +15,12 @@ from krins.suite import ContextOption, SelectedContext
 
 TREE = {"a/one.py": "ONE = 1\n", "b.md": "No grammar\nand no end", "empty.py": ""}
 WHOLE = """\
-=== a/one.py
+=== a/one.py (1 line)
 ONE = 1
-=== b.md
+=== b.md (2 lines)
 No grammar
 and no end
-=== empty.py
+=== empty.py (0 lines)
 """
 COUNT = tokenizer("o200k").count
 WITH_TREE = CodingTask(Task("t", "Use ONE.\n"), "TESTS", TREE)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
 from krins.context.facts import Import
+from krins.context.resolving.names import TOP
 from krins.context.resolving.scopes import Defined, Meaning, Module, Scopes, split
 from krins.interfaces import IntArray
 
@@ -73,31 +74,28 @@ def _named(scopes: Scopes, file: int, files: Collection[int]) -> Iterator[int]:
 
 
 def _calls(scopes: Scopes, file: int) -> Iterator[tuple[int, int, int]]:
-    everywhere: dict[str, Meaning] = {"": None}
-    """Receivers that mean the same in all units."""
-    for unit, receiver, name in scopes.family.sources.facts[file].calls:
-        if receiver in everywhere:
-            meaning = everywhere[receiver]
-        else:
-            first, *rest = split(receiver)
-            meaning = scopes.along(_receiver(scopes, file, unit, first), rest)
-            if scopes.is_same_in_all_units(file, first):
-                everywhere[receiver] = meaning
-        if meaning is not None or not receiver:
-            called = _called(scopes, file, unit, meaning, name)
-            if isinstance(called, Defined):
-                yield from ((unit, *definition) for definition in scopes.run_by(called))
+    names, family = scopes.names(file), scopes.family
+    known: dict[tuple[int, int, str, str], Sequence[tuple[int, int]]] = {}
+    """Callees by what they depend on: the unit, the class around it, or neither (`TOP`), and the call as written."""
+    for unit, receiver, name in family.sources.facts[file].calls:
+        first = split(receiver)[0] or name
+        local = unit if first in names.local else TOP
+        own = names.class_of_unit[unit] if family.sees_members or first in family.own_names else TOP
+        key = local, own, receiver, name
+        if key not in known:
+            called = _called(scopes, file, unit, receiver, name)
+            known[key] = scopes.run_by(called) if isinstance(called, Defined) else ()
+        for other, definition in known[key]:
+            yield unit, other, definition
 
 
-def _receiver(scopes: Scopes, file: int, unit: int, name: str) -> Meaning:
-    own = scopes.own_class(file, unit) if name in scopes.family.own_names else None
-    return own or scopes.in_unit(file, unit, name)
-
-
-def _called(scopes: Scopes, file: int, unit: int, receiver: Meaning, name: str) -> Meaning:
+def _called(scopes: Scopes, file: int, unit: int, written: str, name: str) -> Meaning:
     family = scopes.family
-    if receiver is None:
+    if not written:
         return scopes.in_unit(file, unit, name) if family.tells_methods else None
+    first, *rest = split(written)
+    own = scopes.own_class(file, unit) if first in family.own_names else None
+    receiver = scopes.along(own or scopes.in_unit(file, unit, first), rest)
     is_made = name == family.maker and isinstance(receiver, Defined) and receiver.is_class
     return receiver if is_made else scopes.along(receiver, (name,))
 

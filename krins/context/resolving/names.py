@@ -27,7 +27,8 @@ class Names:
         """Imports of all that a module has."""
         self.nested = _nested(facts, definition_units.tolist())
         """Units and names that are defined inside of them."""
-        self._of_units: Sequence[int] = facts.unit_definitions.tolist()
+        self.class_of_unit = [self.class_around(definition) for definition in facts.unit_definitions.tolist()]
+        """The innermost class that a unit is, or is in; `TOP` outside of classes."""
         for imported in facts.imports:
             self._add(imported, facts, family)
         self.local = frozenset(name for _, name in (*self.nested, *self.imported_by_unit))
@@ -36,10 +37,6 @@ class Names:
     def binds(self, name: str) -> bool:
         return (TOP, name) in self.members or name in self.imported
 
-    def class_of_unit(self, unit: int) -> int:
-        """The innermost class that a unit is, or is in; `TOP` outside of classes."""
-        return self.class_around(self._of_units[unit])
-
     def class_around(self, definition: int) -> int:
         """The definition itself, or else the innermost around it that is a class; `TOP` outside of classes."""
         while definition >= 0 and self.definitions[definition].kind is not Kind.CLASS:
@@ -47,8 +44,8 @@ class Names:
         return definition
 
     def _add(self, imported: Import, facts: FileFacts, family: Family) -> None:
-        unit = int(facts.unit_of_line[imported.line - 1]) if imported.line else 0
-        is_local = unit > 0 and self.definitions[self._of_units[unit]].kind is Kind.FUNCTION
+        unit = int(facts.unit_of_line[imported.line - 1])
+        is_local = unit > 0 and self.definitions[facts.unit_definitions[unit]].kind is Kind.FUNCTION
         for binding in family.bindings(imported):
             if binding.name == "*":
                 self.stars.append(imported)

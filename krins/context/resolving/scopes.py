@@ -107,17 +107,13 @@ class Scopes:
                 bindings = names.imported_by_unit[unit, name]
                 return _one(self._imported(file, binding, _Question()) for binding in bindings)
         if self.family.sees_members:
-            return self._in_classes_around(file, names.class_of_unit(unit), name)
+            return self._in_classes_around(file, names.class_of_unit[unit], name)
         return self.in_file(file, name)
-
-    def is_same_in_all_units(self, file: int, name: str) -> bool:
-        family = self.family
-        return not family.sees_members and name not in family.own_names and name not in self.names(file).local
 
     def own_class(self, file: int, unit: int) -> Meaning:
         """The class whose method a unit is, with what implements it beside it."""
         names = self.names(file)
-        own = names.class_of_unit(unit)
+        own = names.class_of_unit[unit]
         if own == TOP:
             return None
         definition = names.definitions[own]
