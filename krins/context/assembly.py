@@ -26,8 +26,12 @@ class Content(NamedTuple):
     """Facts of one content, with its words as ids of a table. int32 arrays."""
 
     facts: FileFacts
+    words: IntArray
+    """Shape (n_words + n_definitions,): all that it has, some of them twice."""
     mention_words: IntArray
     """Shape (n_mentions,)."""
+    n_mentions: IntArray
+    """Shape (n_units,): of each unit."""
     definition_words: IntArray
     """Shape (n_definitions,)."""
     definition_units: IntArray
@@ -35,8 +39,15 @@ class Content(NamedTuple):
 
 
 def content_of(facts: FileFacts, table: WordTable) -> Content:
-    definition_words = table.ids(definition.name for definition in facts.definitions)
-    return Content(facts, table.ids(facts.words)[facts.mention_words], definition_words, _definition_units(facts))
+    words = table.ids((*facts.words, *(definition.name for definition in facts.definitions)))
+    return Content(
+        facts=facts,
+        words=words,
+        mention_words=words[facts.mention_words],
+        n_mentions=np.bincount(facts.mention_units, minlength=facts.n_units),
+        definition_words=words[len(facts.words) :],
+        definition_units=_definition_units(facts),
+    )
 
 
 def assemble(
@@ -52,13 +63,9 @@ def assemble(
     all_contents = contents.values()
     facts = tuple(one.facts for one in all_contents)
     first_unit = _starts([one.n_units for one in facts])
-    mention_units = joined(one.mention_units for one in facts)
-    mention_units += np.repeat(first_unit[:-1], [len(one.mention_units) for one in facts])
-    mention_words = joined(one.mention_words for one in all_contents)
-    definition_words = joined(one.definition_words for one in all_contents)
     definition_files = _spread([len(one.definitions) for one in facts])
     definition_units = joined(one.definition_units for one in all_contents)
-    words, ranks = table.ranked(np.concatenate([mention_words, definition_words]))
+    words, ranks = table.ranked(joined(one.words for one in all_contents))
     return CodeGraph(
         paths=tuple(contents),
         facts=facts,
@@ -66,10 +73,10 @@ def assemble(
         first_unit=first_unit,
         file_of_unit=_spread([one.n_units for one in facts]),
         words=words,
-        mention_starts=_starts(np.bincount(mention_units, minlength=first_unit[-1])),
-        mention_words=ranks[mention_words],
+        mention_starts=_starts(joined(one.n_mentions for one in all_contents)),
+        mention_words=ranks[joined(one.mention_words for one in all_contents)],
         mention_counts=joined(one.mention_counts for one in facts),
-        definition_words=ranks[definition_words],
+        definition_words=ranks[joined(one.definition_words for one in all_contents)],
         definition_units=definition_units + first_unit[definition_files],
         definition_files=definition_files,
         skipped=skipped,

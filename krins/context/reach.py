@@ -166,7 +166,7 @@ class _Walk:
                 self._word(text)
 
     def _named(self, name: str, file: int) -> None:
-        """Whoever mentions it is reached; if nobody does, files of other kinds may name it, unless it is of the tests."""
+        """Whoever mentions it is reached; if nobody does, files of other kinds may name it, unless it is a test's."""
         self._word(name)
         if not len(self._code.mentioning(name)) and file not in self._code.tests.files:
             self._load(file, f"has {name}, which nothing in Python names")

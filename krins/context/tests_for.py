@@ -59,7 +59,7 @@ class TestMap:
         """The tests that edits of the tree can break; the edits are all that there are, each of another file."""
         bodies = {edit.path: edited_bodies(edit) for edit in edits}
         beyond = [one.beyond for one in bodies.values() if one.beyond]
-        beyond += [f"{path} was not indexed" for path in bodies if path not in self._graph.file_ids]
+        beyond = beyond or [f"{path} was not indexed" for path in bodies if path not in self._graph.file_ids]
         if beyond:
             return self._all(beyond)
         units = {unit for path, edited in bodies.items() for unit in self._units_at(path, edited)}

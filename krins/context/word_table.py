@@ -6,9 +6,8 @@ words in use among themselves. Invariants: ranks depend on the set of words in u
 
 from __future__ import annotations
 
-from bisect import bisect
 from collections.abc import Iterable
-from itertools import compress, islice
+from itertools import islice
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -23,7 +22,7 @@ class WordTable:
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
-        self._sorted: list[str] = []
+        self._sorted = np.zeros(0, np.object_)
         """All words but those that have come since they were last sorted."""
         self._sorted_ids = np.zeros(0, _DTYPE)
         self._in_use = np.zeros(0, np.bool_)
@@ -49,7 +48,7 @@ class WordTable:
         if not np.array_equal(in_use, self._in_use):
             self._sort_new()
             is_shown = in_use[self._sorted_ids]
-            self._words = tuple(compress(self._sorted, is_shown.tolist()))
+            self._words = tuple(self._sorted[is_shown].tolist())
             self._ranks = np.empty(len(self), _DTYPE)
             self._ranks[self._sorted_ids] = np.cumsum(is_shown) - 1
             self._in_use = in_use
@@ -57,9 +56,9 @@ class WordTable:
 
     def _sort_new(self) -> None:
         new = sorted(islice(self._ids, len(self._sorted), None))
-        places = [bisect(self._sorted, word) for word in new]
+        places = np.searchsorted(self._sorted, np.array(new, np.object_))
+        self._sorted = np.insert(self._sorted, places, new)
         self._sorted_ids = np.insert(self._sorted_ids, places, [self._ids[word] for word in new])
-        self._sorted = sorted(self._sorted + new)  # a merge
 
 
 __all__ = ["WordTable"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from krins.context import index, parallel
 from krins.context.index import CodeIndex
 from krins.context.parallel import Facts, Source
-from krins.context.tree import Entry, Listing, MemoryTree, Tree, Unreadable, WorkTree
+from krins.context.tree import Entry, GitTree, Listing, MemoryTree, Tree, Unreadable, WorkTree
 from krins.errors import ContextError, StorageFault
 from tests.context.graphs import assert_same_graph
 
@@ -227,6 +228,30 @@ class TestWorkTree:
         graph = indexed.update()
         assert graph.paths == ("pkg/__init__.py", "pkg/a.py", "renamed.py")
         assert_same_graph(graph, CodeIndex(WorkTree(tmp_path)).update())
+
+
+def test_commits(tmp_path: Path) -> None:
+    """Contents of an earlier commit are not even read again."""
+
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    commits = []
+    git("init", "--quiet")
+    for text in ("def one(): pass\n", "def two(): pass\n"):
+        for path, content in {**FILES, "main.py": text}.items():
+            (tmp_path / path).parent.mkdir(exist_ok=True)
+            (tmp_path / path).write_text(str(content))
+        git("add", ".")
+        git("commit", "--quiet", "-m", text)
+        commits.append(git("rev-parse", "HEAD"))
+    cache = tmp_path / "cache.parquet"
+    for commit, text in zip(commits, ("def one(): pass\n", "def two(): pass\n"), strict=True):
+        indexed = CodeIndex(GitTree(tmp_path, commit), cache)
+        assert_same_graph(indexed.update(), fresh({**FILES, "main.py": text}).update())
+        indexed.save()
 
 
 def test_words_out_of_use_go(monkeypatch: pytest.MonkeyPatch) -> None:

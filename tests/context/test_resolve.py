@@ -210,6 +210,41 @@ class TestPythonCalls:
         assert len(of.find("f")) == 2
 
 
+class TestWhatNobodyWrites:
+    """Sources that would keep a careless resolver busy for ever, or overflow its stack."""
+
+    def test_classes_in_circles(self) -> None:
+        text = "class A(A.B):\n    def f(self):\n        self.g()\nclass C(D):\n    def f(self):\n        self.g()\n"
+        text += "class D(C):\n    def f(self):\n        self.g()\nclass E(E):\n    def f(self):\n        self.g()\n"
+        assert calls(graph({"a.py": text})) == set()
+
+    def test_a_long_line_of_classes(self) -> None:
+        text = "class C0:\n    def f(self):\n        pass\n"
+        text += "".join(f"class C{n}(C{n - 1}):\n    def g{n}(self):\n        self.f()\n" for n in range(1, 2000))
+        found = calls(graph({"a.py": text}))
+        assert ("a.py::C9.g9", "a.py::C0.f") in found
+        assert ("a.py::C1999.g1999", "a.py::C0.f") not in found, "too far"
+
+    def test_a_lattice_of_classes(self) -> None:
+        text = "class A0:\n    pass\nclass B0:\n    pass\n"
+        for n in range(1, 60):
+            text += "".join(f"class {name}{n}(A{n - 1}, B{n - 1}):\n    pass\n" for name in "AB")
+        text += "class Last(A59, B59):\n    def f(self):\n        self.g()\n"
+        assert calls(graph({"a.py": text})) == set()
+
+    def test_names_that_are_passed_on_and_on(self) -> None:
+        files = {"m0.py": "def f():\n    pass\n"}
+        files |= {f"m{n}.py": f"from m{n - 1} import f\ndef g():\n    f()\n" for n in range(1, 400)}
+        found = calls(graph(files))
+        assert ("m9.py::g", "m0.py::f") in found
+        assert ("m399.py::g", "m0.py::f") not in found, "too far"
+
+    def test_stars_among_many(self) -> None:
+        stars = "".join(f"from m{n} import *\n" for n in range(40))
+        files = {f"m{n}.py": stars + f"def f{n}():\n    f{39 - n}()\n    unknown()\n" for n in range(40)}
+        assert len(calls(graph(files))) == 40
+
+
 class TestEcmaScript:
     FILES: ClassVar = {
         "src/index.ts": """\

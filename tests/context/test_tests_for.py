@@ -19,7 +19,7 @@ OTHER = "def test_other():\n    assert True\n"
 """Stands in every tree: a test that uses nothing, so that it shows whether anything is told apart."""
 
 
-UNUSED = {"script/unused.py": "def unused():\n    return f, C, get_a, a_handler\n"}
+UNUSED = {"script/unused.py": "def unused():\n    return f, g, C, get_a, a_handler\n"}
 """Names what the trees define, so that it is not what nothing names; no test loads it."""
 
 
@@ -194,7 +194,10 @@ def test_bodies_of_tests_and_helpers_select_what_runs_them() -> None:
 @pytest.mark.parametrize(
     ("base", "expected"),
     [
-        ("class Base:\n    def test_a(self):\n        return 1\n", {"tests/test_sub.py::TestSub"}),
+        (
+            "class Base:\n    def test_a(self):\n        return 1\n",
+            {"tests/test_core.py", "tests/test_sub.py::TestSub"},
+        ),
         (
             "import unittest\n\n\nclass Base(unittest.TestCase):\n    def test_a(self):\n        return 1\n",
             {"tests/test_core.py::Base::test_a", "tests/test_sub.py::TestSub"},

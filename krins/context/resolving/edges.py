@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from krins.context.facts import Import
+from krins.context.resolving.modules import Defined, Meaning, Module
 from krins.context.resolving.names import TOP
-from krins.context.resolving.scopes import Defined, Meaning, Module, Scopes, split
+from krins.context.resolving.scopes import Scopes, split
 from krins.interfaces import IntArray
 
 

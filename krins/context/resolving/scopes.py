@@ -1,101 +1,31 @@
-"""Follows names to what they stand for: a module, or definitions beside each other in one file.
+"""What names stand for inside units, and what is reached from them by dots: members of modules and classes.
 
-Invariants: a name that could stand for two things stands for none; answers do not depend on what was asked before.
+Invariants: as of `krins.context.resolving.modules`. Left out: names at the top (there).
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
-from krins.context.facts import Import, Kind
-from krins.context.resolving.family import Binding, Family
-from krins.context.resolving.names import TOP, Names
+from krins.context.resolving.family import Family
+from krins.context.resolving.modules import Defined, Meaning, Module, Modules, Question, one_of_all
+from krins.context.resolving.names import TOP
 
-_MAX_DEPTH = 64
-"""Modules that a name is followed through."""
 _MAX_LINEAGE = 128
 """Classes that a member is looked for in."""
 _SEPARATOR = re.compile(r"[?&]?(?:\.|::|->|\\)")
 
 
-class Module(NamedTuple):
-    name: str
-
-
-class Defined(NamedTuple):
-    """Definitions of one name: overloads, or a type and its implementations."""
-
-    file: int
-    definitions: tuple[int, ...]
-    is_class: bool
-
-
-Meaning = Module | Defined | None
-
-
-class _Question:
-    """What following one name has met on its way."""
-
-    def __init__(self) -> None:
-        self.met: dict[tuple[str, str], Meaning] = {}
-        """By module and name; None while it is under way: names may go in circles."""
-        self.depth = 0
-
-
-class Scopes:
-    """The names of all files of one family."""
+class Scopes(Modules):
+    """The files of one family, down to the units in them."""
 
     def __init__(self, family: Family, files: Sequence[int]) -> None:
-        self.family = family
-        self.files = files
-        self._names: dict[int, Names] = {}
-        self._modules: dict[tuple[int, str, int, int], str | None] = {}
-        self._in_modules: dict[tuple[str, str], Meaning] = {}
-        self._in_files: dict[tuple[int, str], Meaning] = {}
+        super().__init__(family, files)
         self._in_classes: dict[tuple[Defined, str], Meaning] = {}
-        self._run_by: dict[Defined, Sequence[tuple[int, int]]] = {}
         self._lineages: dict[Defined, Sequence[Defined | None]] = {}
-
-    def names(self, file: int) -> Names:
-        if file not in self._names:
-            sources = self.family.sources
-            self._names[file] = Names(sources.facts[file], sources.definition_units[file], self.family)
-        return self._names[file]
-
-    def module(self, file: int, imported: Import) -> str | None:
-        """The module that an import names."""
-        key = file, imported.module, imported.level, imported.line
-        if key not in self._modules:
-            self._modules[key] = self.family.imported(file, imported)
-        return self._modules[key]
-
-    def in_module(self, module: str, name: str) -> Meaning:
-        """What `name` is to those who import it from `module`."""
-        key = module, name
-        if key not in self._in_modules:
-            self._in_modules[key] = self._followed(module, name, _Question())
-        return self._in_modules[key]
-
-    @cached_property
-    def definers(self) -> Mapping[str, Sequence[int]]:
-        """Files by the names that they define at their top."""
-        definers: dict[str, list[int]] = defaultdict(list)
-        for file in self.files:
-            for around, name in self.names(file).members:
-                if around == TOP:
-                    definers[name].append(file)
-        return definers
-
-    def in_file(self, file: int, name: str) -> Meaning:
-        """What `name` is at the top of a file, without a receiver."""
-        key = file, name
-        if key not in self._in_files:
-            self._in_files[key] = self._found_in_file(file, name)
-        return self._in_files[key]
+        self._run_by: dict[Defined, Sequence[tuple[int, int]]] = {}
 
     def in_unit(self, file: int, unit: int, name: str) -> Meaning:
         """What `name` is in the code of a unit, without a receiver."""
@@ -105,7 +35,7 @@ class Scopes:
                 return None
             if (unit, name) in names.imported_by_unit:
                 bindings = names.imported_by_unit[unit, name]
-                return _one(self._imported(file, binding, _Question()) for binding in bindings)
+                return one_of_all(self.imported(file, binding, Question()) for binding in bindings)
         if self.family.sees_members:
             return self._in_classes_around(file, names.class_of_unit[unit], name)
         return self.in_file(file, name)
@@ -136,6 +66,13 @@ class Scopes:
                 meaning = self.in_class(meaning, name) if meaning.is_class else None
         return meaning
 
+    def run_by(self, called: Defined) -> Sequence[tuple[int, int]]:
+        """Files and definitions that a call runs: of a class its constructor as well, of a declaration its body."""
+        if called not in self._run_by:
+            found = (called, *(self._constructors(called) if called.is_class else self._bodies(called)))
+            self._run_by[called] = [(one.file, at) for one in found for at in one.definitions]
+        return self._run_by[called]
+
     def _in_classes_around(self, file: int, innermost: int, name: str) -> Meaning:
         """A member of the classes around, or what is at the top; no function that a base that is not known may hide."""
         names, around, is_sure = self.names(file), innermost, True
@@ -158,13 +95,6 @@ class Scopes:
             if any((at, name) in self.names(known.file).members for at in known.definitions):
                 return self._own_member(known, name)
         return None
-
-    def run_by(self, called: Defined) -> Sequence[tuple[int, int]]:
-        """Files and definitions that a call runs: of a class its constructor as well, of a declaration its body."""
-        if called not in self._run_by:
-            found = (called, *(self._constructors(called) if called.is_class else self._bodies(called)))
-            self._run_by[called] = [(one.file, at) for one in found for at in one.definitions]
-        return self._run_by[called]
 
     def _constructors(self, called: Defined) -> Iterator[Defined]:
         name = self.names(called.file).definitions[called.definitions[0]].name
@@ -196,7 +126,8 @@ class Scopes:
                 pending += reversed([*self._bases(base)])
         if pending:
             below.append(None)
-        return [of, *(base for at, base in enumerate(below) if base is None or base not in below[at + 1 :])]
+        last = {base: at for at, base in enumerate(below)}
+        return [of, *(base for at, base in enumerate(below) if base is None or last[base] == at)]
 
     def _bases(self, of: Defined) -> Iterator[Defined | None]:
         definitions = self.names(of.file).definitions
@@ -219,73 +150,7 @@ class Scopes:
     def _own_member(self, of: Defined, name: str) -> Meaning:
         members = self.names(of.file).members
         found = next((members[at, name] for at in of.definitions if (at, name) in members), ())
-        return self._defined(of.file, found)
-
-    def _found_in_file(self, file: int, name: str) -> Meaning:
-        if self.names(file).binds(name):
-            return self._bound(file, name, _Question())
-        root = self.family.root(file, name)
-        if root is not None:
-            return Module(root)
-        own = self.family.own(file)
-        if len(self.family.files(own)) > 1:
-            found = self.in_module(own, name)
-            if found is not None:
-                return found
-        return self._in_stars((file,), name, _Question())
-
-    def _followed(self, module: str, name: str, question: _Question) -> Meaning:
-        key = module, name
-        if key not in question.met:
-            question.met[key] = None
-            if question.depth < _MAX_DEPTH:
-                question.depth += 1
-                question.met[key] = self._found_in_module(module, name, question)
-                question.depth -= 1
-        return question.met[key]
-
-    def _found_in_module(self, module: str, name: str, question: _Question) -> Meaning:
-        files = self.family.files(module)
-        if self.family.reexports:
-            holders = [file for file in files if self.names(file).binds(name)]
-        else:
-            holders = [*frozenset(files).intersection(self.definers.get(name, ()))]
-        if holders:
-            return self._bound(holders[0], name, question) if len(holders) == 1 else None
-        inner = self.family.inside(module, name)
-        if inner is not None:
-            return Module(inner)
-        return self._in_stars(files, name, question) if self.family.reexports else None
-
-    def _bound(self, file: int, name: str, question: _Question) -> Meaning:
-        names = self.names(file)
-        definitions, bindings = names.members.get((TOP, name), ()), names.imported.get(name, ())
-        if not definitions:
-            return _one(self._imported(file, binding, question) for binding in bindings)
-        return None if bindings else self._defined(file, definitions)
-
-    def _defined(self, file: int, found: Sequence[int]) -> Meaning:
-        kinds = {self.names(file).definitions[at].kind for at in found}
-        is_one = len(kinds) == 1 and Kind.VARIABLE not in kinds and (len(found) == 1 or self.family.has_overloads)
-        return Defined(file, tuple(found), Kind.CLASS in kinds) if is_one else None
-
-    def _imported(self, file: int, binding: Binding, question: _Question) -> Meaning:
-        module = self.module(file, binding.imported)
-        if module is None:
-            return None
-        return self._followed(module, binding.name, question) if binding.name else Module(module)
-
-    def _in_stars(self, files: Collection[int], name: str, question: _Question) -> Meaning:
-        found: set[Meaning] = set()
-        for file in files:
-            for imported in self.names(file).stars:
-                module = self.module(file, imported)
-                if module is not None:
-                    found.add(self._followed(module, name, question))
-                elif self.family.stars_may_hide:
-                    return None
-        found.discard(None)
-        return found.pop() if len(found) == 1 else None
+        return self.defined(of.file, found)
 
 
 @lru_cache(1 << 16)
@@ -294,10 +159,4 @@ def split(written: str) -> tuple[str, ...]:
     return tuple(name for name in _SEPARATOR.split(written) if name) or ("",)
 
 
-def _one(meanings: Iterable[Meaning]) -> Meaning:
-    """What all of them are."""
-    found = set(meanings)
-    return found.pop() if len(found) == 1 else None
-
-
-__all__ = ["Defined", "Meaning", "Module", "Scopes", "split"]
+__all__ = ["Scopes", "split"]
