@@ -96,7 +96,10 @@ def _called(scopes: Scopes, file: int, unit: int, written: str, name: str) -> Me
         return scopes.in_unit(file, unit, name) if family.tells_methods else None
     first, *rest = split(written)
     own = scopes.own_class(file, unit) if first in family.own_names else None
-    receiver = scopes.along(own or scopes.in_unit(file, unit, first), rest)
+    begin = own or scopes.in_unit(file, unit, first)
+    if not family.tells_methods and not isinstance(begin, Module):
+        return None
+    receiver = scopes.along(begin, rest)
     is_made = name == family.maker and isinstance(receiver, Defined) and receiver.is_class
     return receiver if is_made else scopes.along(receiver, (name,))
 

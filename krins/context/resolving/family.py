@@ -35,7 +35,8 @@ class Family:
     stars_may_hide: ClassVar[bool] = False
     """Whether a name that one star brings may be hidden by that of another, which is not in the tree."""
     tells_methods: ClassVar[bool] = True
-    """Whether methods are told from functions: else a plain name may be that of a variable, and a method's, too."""
+    """Whether methods are told from functions, and types from variables of their names: else calls into modules alone
+    are sure."""
     maker: ClassVar[str] = ""
     """What is called on a class to make an object, where that is no member of it."""
     rootless: ClassVar[frozenset[str]] = frozenset()
