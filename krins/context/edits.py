@@ -3,8 +3,8 @@
 An edit inside a body has an effect only where that function runs, so tests can be told apart by it; any other edit may
 act wherever the file is loaded or read. Invariants: whatever is not certain to be inside bodies counts as not; a
 function is one outside of other functions, what is nested in it is its body; docstrings are no part of bodies, for
-programs read them. Left out: edits that only move lines, though a test may look at line numbers; who runs a function
-(`krins.context.tests_for`).
+programs read them. Left out: edits that only move lines, though a test may look at line numbers; syntax that this
+Python knows and that of the project does not; who runs a function (`krins.context.tests_for`).
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ def edited_bodies(edit: Edit) -> EditedBodies:
     if before is None or after is None:
         when = "before" if before is None else "after"
         return EditedBodies((), f"{edit.path} is not valid Python with plain lines {when} the edit")
+    if not _complaints(edit.after) <= _complaints(edit.before):
+        return EditedBodies((), f"{edit.path} compiles with other complaints than before")
     try:
         return _compared(edit.path, before, after)
     except RecursionError:
@@ -76,6 +78,20 @@ def parsed(source: bytes) -> ast.Module | None:
             return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _complaints(source: bytes) -> set[str]:
+    """Warnings and errors of the compiler: they come when a file is loaded, wherever in it they are from.
+
+    Some syntax trees are of no program: one with `return 1` in an asynchronous generator, say.
+    """
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        try:
+            compile(source, "source", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as failure:
+            return {f"{type(failure).__name__}: {failure}"}
+    return {f"{warning.category.__name__}: {warning.message}" for warning in found}
 
 
 def first_line(function: _Function) -> int:

@@ -80,6 +80,10 @@ def test_edits_of_bodies_name_the_function_and_its_lines_before(
         ("        return inner()\n", "        return inner()\n\n    x = 1\n"),
         ("if LIMIT", "if not LIMIT"),
         ("return a\n", "return (\n"),
+        ("return a\n", "break\n"),
+        ("return a\n", "return a is 1\n"),
+        ("return a\n", "return '\\d'\n"),
+        ("yield 1", "yield 1\n            return 1"),
     ],
 )
 def test_all_other_edits_are_beyond_bodies(old: str, new: str) -> None:
