@@ -40,13 +40,24 @@ from krins.suite import Budget, LiveModel
 
 PROVIDERS: tuple[ProviderName, ...] = ("anthropic", "openai", "openai-chat", "google")
 PRICE = StatedPrice(Decimal(3), Decimal(15))
-TIMEOUT_SECONDS = 8.0
-FIRST_TOKEN_SECONDS = 1.0
 GRACE_SECONDS = 10.0
 """How much later than its deadline a call may end on a busy machine before it counts as a hang."""
 
 SLOW = {Kind.SLOW_FIRST_BYTE: 3600.0, Kind.STALL: 3600.0}
 """What would otherwise end by itself."""
+
+
+class Limits(NamedTuple):
+    """In seconds."""
+
+    whole: float
+    first_token: float
+
+
+TIGHT = Limits(8.0, 1.0)
+"""For the kinds that end by them."""
+WIDE = Limits(120.0, 60.0)
+"""For all others: no machine may be too busy to meet them."""
 
 ENDS: dict[Kind, tuple[type[ModelFault], ...]] = {
     Kind.RATE_LIMITED: (RateLimited,),
@@ -88,6 +99,10 @@ class Case(NamedTuple):
         return f"{self.kind}:{SLOW[self.kind]:g}" if self.kind in SLOW else str(self.kind)
 
     @property
+    def limits(self) -> Limits:
+        return TIGHT if self.kind in SLOW else WIDE
+
+    @property
     def model(self) -> str:
         return f"m{'s' if self.is_streamed else 'u'}!{self.fault}"
 
@@ -114,14 +129,14 @@ def spec_for(provider: ProviderName, model: str, base_url: str, **keys: object) 
 
 async def meet(case: Case, base_url: str) -> Met:
     """Ask once, with one try, through all layers."""
-    first = FIRST_TOKEN_SECONDS if case.is_streamed else None
+    limits = case.limits
     spec = spec_for(
         case.provider,
         case.model,
         base_url,
         max_tries=1,
-        timeout_seconds=TIMEOUT_SECONDS,
-        first_token_timeout_seconds=first,
+        timeout_seconds=limits.whole,
+        first_token_timeout_seconds=limits.first_token if case.is_streamed else None,
     )
     ledger = SharedLedger(Budget(), {})
     pool = ModelPool({spec.name: spec}, ledger, None, SystemClock(), random.Random(0), 8)
@@ -129,7 +144,7 @@ async def meet(case: Case, base_url: str) -> Met:
     text, calls, is_hung = "", tuple[Call, ...](), False
     try:
         request, model = Request.of(f"Say something about {case}."), pool.models[spec.name]
-        async with asyncio.timeout(TIMEOUT_SECONDS + GRACE_SECONDS):
+        async with asyncio.timeout(limits.whole + GRACE_SECONDS):
             answered = await model.answer(request, Scope("d", "t"))
         text, calls = answered.text, answered.calls
     except ModelFault as fault:
