@@ -19,7 +19,7 @@ import numpy as np
 
 from krins.context.facts import FileFacts
 from krins.context.resolve import Resolver
-from krins.context.resolving.edges import Edges
+from krins.context.resolving.edges import NO_EDGES, Edges
 from krins.interfaces import IntArray
 
 if TYPE_CHECKING:
@@ -96,10 +96,9 @@ class CodeGraph:
     @cached_property
     def calls(self) -> Matrix:
         """Shape (n_units, n_units), boolean: the row's unit calls what the column's defines, for certain."""
-        rows = np.repeat(self.first_unit[:-1], [len(edges.units) for edges in self._edges])
-        rows = rows + joined(edges.units for edges in self._edges)
-        called = self._first_definition[joined(edges.files for edges in self._edges)]
-        columns = self.definition_units[called + joined(edges.definitions for edges in self._edges)]
+        found = np.concatenate([NO_EDGES.calls, *(edges.calls for edges in self._edges)])
+        rows = np.repeat(self.first_unit[:-1], [len(edges.calls) for edges in self._edges]) + found[:, 0]
+        columns = self.definition_units[self._first_definition[found[:, 1]] + found[:, 2]]
         is_apart = rows != columns
         return _adjacency(rows[is_apart], columns[is_apart], self.n_units)
 
@@ -171,7 +170,8 @@ def _adjacency(rows: IntArray, columns: IntArray, size: int) -> Matrix:
     """From pairs in any order, as often as they come."""
     from scipy.sparse import csr_array
 
-    rows, columns = np.divmod(np.unique(rows.astype(np.int64) * size + columns), max(size, 1))
+    pairs = np.sort(rows.astype(np.int64) * size + columns)
+    rows, columns = np.divmod(pairs[np.diff(pairs, prepend=-1) > 0], max(size, 1))
     starts = np.searchsorted(rows, np.arange(size + 1)).astype(np.int32)
     ones = np.ones(len(rows), dtype=np.bool_)
     return csr_array((ones, columns.astype(np.int32), starts), shape=(size, size))

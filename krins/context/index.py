@@ -8,14 +8,13 @@ and parsed only if its content has not been met. Left out: finding files (`krins
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from krins.context.assembly import Content, assemble, content_of
+from krins.context.collector import uncollected
 from krins.context.facts import FileFacts
 from krins.context.graph import CodeGraph
 from krins.context.languages import language_of
@@ -61,7 +60,7 @@ class CodeIndex:
             ContextError: there is no such tree.
         """
         listing = self._tree.list()
-        with _uncollected():
+        with uncollected():
             cached = self._cache.load() if self._cache is not None and self._graph is None else {}
             sources: dict[Key, bytes] = {}
             files = {path: self._file(path, entry, cached, sources) for path, entry in listing.entries.items()}
@@ -131,18 +130,6 @@ class CodeIndex:
                 key: known and content_of(known.facts, self._table) for key, known in self._contents.items()
             }
         return graph
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Facts are many small objects without cycles: the collector would walk over them time and again, for nothing."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _keys(files: Mapping[str, _File]) -> dict[str, Key | None]:

@@ -9,8 +9,10 @@ what it is at the top of its file, though a function may use it for a variable.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from threading import Lock
 
+from krins.context.collector import uncollected
 from krins.context.facts import FileFacts
 from krins.context.resolving.ecmascript import EcmaScript
 from krins.context.resolving.edges import NO_EDGES, Edges, edges
@@ -42,40 +44,66 @@ _FAMILIES: Mapping[str, type[Family]] = {
 
 
 class Resolver:
-    """Resolves one state of a tree after another, each file again only if its edges may have changed."""
+    """Resolves one state of a tree after another, each file again only if its edges may have changed.
+
+    May be asked from several threads. What it remembers is not pickled.
+    """
 
     def __init__(self) -> None:
-        self._paths: Sequence[str] = ()
-        self._facts: Sequence[FileFacts] = ()
+        self._sources = Sources((), (), ())
+        self._scopes: Mapping[str, Scopes] = {}
+        """By language."""
         self._edges: list[Edges] = []
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type[Resolver], tuple[()]]:
+        return Resolver, ()
 
     def edges(
         self, paths: Sequence[str], facts: Sequence[FileFacts], definition_units: Sequence[IntArray]
-    ) -> list[Edges]:
+    ) -> Sequence[Edges]:
         """The edges of each file. `definition_units` are, of each file, its unit that each definition stands in."""
-        changed: Container[int] = range(len(paths))
-        found = [NO_EDGES] * len(paths)
-        if paths == self._paths:
-            pairs = zip(self._facts, facts, strict=True)
-            differing = {file for file, (old, new) in enumerate(pairs) if old is not new}
-            if all(_interface(self._facts[file]) == _interface(facts[file]) for file in differing):
-                changed, found = differing, self._edges.copy()
-        sources = Sources(paths, facts, definition_units)
-        for family, files in _by_family(facts).items():
-            scopes = Scopes(family(sources), files)
-            for file in files:
-                if file in changed:
-                    found[file] = edges(scopes, file)
-        self._paths, self._facts, self._edges = paths, facts, found
-        return found
+        with self._lock, uncollected():
+            changed = self._changed(paths, facts)
+            if changed is None:
+                self._sources = Sources(paths, facts, definition_units)
+                self._scopes = _scopes(self._sources)
+                self._edges = [NO_EDGES] * len(paths)
+                changed = range(len(paths))
+            else:
+                self._sources.facts, self._sources.definition_units = facts, definition_units
+            try:
+                self._resolve(changed)
+            except BaseException:
+                self._sources = Sources((), (), ())  # nothing of what is half done counts
+                raise
+            return tuple(self._edges)
+
+    def _resolve(self, changed: Collection[int]) -> None:
+        scopes = {file: self._scopes.get(self._sources.facts[file].language) for file in changed}
+        there = {file: found for file, found in scopes.items() if found is not None}
+        for file, found in there.items():
+            found.forget(file)
+        for file, found in there.items():
+            self._edges[file] = edges(found, file)
+
+    def _changed(self, paths: Sequence[str], facts: Sequence[FileFacts]) -> Collection[int] | None:
+        """Files whose edges may have changed since the last call; None for all of them."""
+        if paths != self._sources.paths:
+            return None
+        pairs = enumerate(zip(self._sources.facts, facts, strict=True))
+        changed = {file: (old, new) for file, (old, new) in pairs if old is not new}
+        is_inside = all(_interface(old) == _interface(new) for old, new in changed.values())
+        return changed if is_inside else None
 
 
-def _by_family(facts: Sequence[FileFacts]) -> Mapping[type[Family], Sequence[int]]:
+def _scopes(sources: Sources) -> Mapping[str, Scopes]:
     files: dict[type[Family], list[int]] = defaultdict(list)
-    for file, one in enumerate(facts):
-        if one.language in _FAMILIES:
-            files[_FAMILIES[one.language]].append(file)
-    return files
+    for file, facts in enumerate(sources.facts):
+        if facts.language in _FAMILIES:
+            files[_FAMILIES[facts.language]].append(file)
+    scopes = {family: Scopes(family(sources), of_family) for family, of_family in files.items()}
+    return {language: scopes[family] for language, family in _FAMILIES.items() if family in scopes}
 
 
 def _interface(facts: FileFacts) -> object:

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from krins.context.facts import Import
 from krins.context.resolving.modules import Defined, Meaning, Module
@@ -14,27 +15,23 @@ from krins.context.resolving.names import TOP
 from krins.context.resolving.scopes import Scopes, split
 from krins.interfaces import IntArray
 
+_DTYPE: DTypeLike = np.int32
+
 
 class Edges(NamedTuple):
-    """Of calls: the file's unit that calls, and file and definition that are called; not all distinct."""
-
     imports: IntArray
     """Shape (n_imports,): files, sorted."""
-    units: IntArray
-    """Shape (n_calls,)."""
-    files: IntArray
-    """Shape (n_calls,)."""
-    definitions: IntArray
-    """Shape (n_calls,): of that file."""
+    calls: IntArray
+    """Shape (n_calls, 3): the file's unit that calls, and file and definition that are called; not all distinct."""
 
 
 def edges(scopes: Scopes, file: int) -> Edges:
     imports = sorted(set(_imports(scopes, file)) - {file})
-    calls = np.fromiter(chain.from_iterable(_calls(scopes, file)), dtype=np.int32).reshape(-1, 3)
-    return Edges(np.array(imports, dtype=np.int32), *calls.T)
+    calls = np.fromiter(chain.from_iterable(_calls(scopes, file)), _DTYPE)
+    return Edges(np.array(imports, _DTYPE), calls.reshape(-1, 3))
 
 
-NO_EDGES = Edges(*np.zeros((4, 0), dtype=np.int32))
+NO_EDGES = Edges(np.zeros(0, _DTYPE), np.zeros((0, 3), _DTYPE))
 
 
 def _imports(scopes: Scopes, file: int) -> Iterator[int]:

@@ -50,7 +50,7 @@ class Modules:
         self.family = family
         self.files = files
         self._names: dict[int, Names] = {}
-        self._modules: dict[tuple[int, str, int, int], str | None] = {}
+        self._modules: dict[int, dict[tuple[str, int, int], str | None]] = defaultdict(dict)
         self._in_modules: dict[tuple[str, str], Meaning] = {}
         self._in_files: dict[tuple[int, str], Meaning] = {}
 
@@ -60,12 +60,17 @@ class Modules:
             self._names[file] = Names(sources.facts[file], sources.definition_units[file], self.family)
         return self._names[file]
 
+    def forget(self, file: int) -> None:
+        """A file has changed in what others do not see: drop what depends on its lines and units."""
+        self._names.pop(file, None)
+        self._modules.pop(file, None)
+
     def module(self, file: int, imported: Import) -> str | None:
         """The module that an import names."""
-        key = file, imported.module, imported.level, imported.line
-        if key not in self._modules:
-            self._modules[key] = self.family.imported(file, imported)
-        return self._modules[key]
+        modules, key = self._modules[file], (imported.module, imported.level, imported.line)
+        if key not in modules:
+            modules[key] = self.family.imported(file, imported)
+        return modules[key]
 
     def in_module(self, module: str, name: str) -> Meaning:
         """What `name` is to those who import it from `module`."""

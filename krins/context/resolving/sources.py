@@ -1,11 +1,10 @@
-"""The files of a tree as resolving sees them: by path, by folder, by the end of their path, by what they define."""
+"""The files of a tree as resolving sees them: by number, by path, and by the end of their path."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from posixpath import dirname
 
 from krins.context.facts import FileFacts
 from krins.interfaces import IntArray
@@ -20,18 +19,6 @@ class Sources:
         self.facts = facts
         self.definition_units = definition_units
         self.ids: Mapping[str, int] = {path: file for file, path in enumerate(paths)}
-
-    @cached_property
-    def folders(self) -> Mapping[str, Sequence[int]]:
-        """The files directly in each folder; of all folders, those without files of their own included."""
-        folders: dict[str, list[int]] = defaultdict(list)
-        for file, path in enumerate(self.paths):
-            folders[dirname(path)].append(file)
-        for folder in list(folders):
-            while folder:
-                folder = dirname(folder)
-                folders[folder]
-        return folders
 
     def ending(self, path: str) -> list[int]:
         """Files whose path is `path` or ends in it, at a slash."""
