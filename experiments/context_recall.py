@@ -34,7 +34,7 @@ from rich.table import Table
 from scipy.stats import t as student
 
 from krins.context.evidence import Evidence, unit_names
-from krins.context.excerpt import Level
+from krins.context.excerpt import Level, lines_of
 from krins.context.selection import Selector
 from krins.context.tokens import Tokenizer, tokenizer
 from krins.interfaces import FloatArray
@@ -157,6 +157,7 @@ def dropping(case: Case, selector: Selector, order: Order) -> Measured:
 def selecting(case: Case, selector: Selector) -> tuple[Measured, list[bool]]:
     """krins; and, by share, whether every file is there at least as a skeleton."""
     graph = case.graph
+    bodies = {unit: _body(case, unit) for unit in case.gold_units | case.gold_tests}
     is_complete, with_tests, has_all = [], [], []
     for share in SHARES:
         budget = int(share * selector.source_tokens)
@@ -167,14 +168,22 @@ def selecting(case: Case, selector: Selector) -> tuple[Measured, list[bool]]:
 
         def in_full(unit: int, lines: dict[int, set[int]] = lines) -> bool:
             file = int(graph.file_of_unit[unit])
-            own = np.flatnonzero(graph.facts[file].unit_of_line == unit - graph.first_unit[file])
-            return file in lines and lines[file].issuperset(own.tolist())
+            return file in lines and lines[file] >= bodies[unit]
 
         code = case.gold_files <= shown.keys() and all(map(in_full, case.gold_units))
         is_complete.append(code)
         with_tests.append(code and all(map(in_full, case.gold_tests)))
         has_all.append(all(found.level >= Level.OUTLINE for found in shown.values()) and len(shown) == graph.n_files)
     return Measured(selector.ranking.files, is_complete, with_tests), has_all
+
+
+def _body(case: Case, unit: int) -> set[int]:
+    """A unit's lines, from 0; blank ones are no part of it."""
+    graph = case.graph
+    file = int(graph.file_of_unit[unit])
+    lines = lines_of(case.tree.read(graph.paths[file]))
+    own = np.flatnonzero(graph.facts[file].unit_of_line == unit - graph.first_unit[file])
+    return {line for line in own.tolist() if lines[line].strip()}
 
 
 def measure(case: Case, aider: AiderMap | None, has_curve: bool = True) -> tuple[dict[str, Measured], list[bool]]:

@@ -1,14 +1,16 @@
 """What of a file is shown: whole lines, and how much of the file they are.
 
 A skeleton is lines too: those of signatures and docstrings. Everything shown is the file's own text in its own lines,
-so that a patch made from it applies. Invariants: shown ranges are sorted, disjoint, and equal the file's text; nothing
-else than whole lines is ever shown. Left out: which lines are worth showing (`krins.context.packing`).
+so that a patch made from it applies; the first of each range has its number before it, as grep writes it.
+Invariants: shown ranges are sorted, disjoint, and equal the file's text; nothing else than whole lines is ever shown;
+every line's number can be read back from the text. Left out: which lines are worth showing (`krins.context.packing`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -35,7 +37,9 @@ class Level(IntEnum):
     WHOLE = 6
 
 
-LEGEND = '"=== PATH (N lines)" begins a whole file, "=== PATH (M of N lines)" a part; "@@ A-B" begins lines A to B.\n'
+LEGEND = '"=== PATH (N lines)" begins a file, "=== PATH (M of N lines)" a part of one, where "A:" begins line A.\n'
+_LIKE_A_MARK = re.compile(r"\d+:|===")
+"""A part's line that begins so has its number before it too, lest it be read as a mark."""
 
 
 class Range(NamedTuple):
@@ -94,19 +98,19 @@ def around(facts: FileFacts, unit: int, shown: BoolArray) -> None:
 
 def excerpt(path: str, level: Level, lines: Sequence[str], shown: BoolArray) -> Excerpt:
     """A file's excerpt, which says how long the file is and where its lines stand, as `LEGEND` tells."""
-    ranges = ranges_of(shown)
-    is_whole = not lines or ranges == (Range(1, len(lines)),)
-    if not is_whole:
-        ranges = _bridged(lines, ranges)
-        is_whole = ranges == (Range(1, len(lines)),)
+    ranges = (Range(1, len(lines)),) if shown.all() else _worthwhile(lines, ranges_of(shown))
     n_shown = sum(end - start + 1 for start, end in ranges)
+    is_whole = n_shown == len(lines)
     how_much = "" if is_whole else f"{n_shown} of "
     parts = [f"=== {_printable(path)} ({how_much}{len(lines)} {'line' if len(lines) == 1 else 'lines'})"]
-    for start, end in ranges:
-        if not is_whole:
-            parts.append(f"@@ {start}-{end}")
-        parts += lines[start - 1 : end]
+    parts += lines if is_whole else _numbered(lines, ranges)
     return Excerpt(path, Level.WHOLE if is_whole else level, len(lines), ranges, "\n".join(parts) + "\n")
+
+
+def _numbered(lines: Sequence[str], ranges: Sequence[Range]) -> Iterator[str]:
+    for start, end in ranges:
+        for number, line in enumerate(lines[start - 1 : end], start):
+            yield f"{number}:{line}" if number == start or _LIKE_A_MARK.match(line) else line
 
 
 def _printable(path: str) -> str:
@@ -119,14 +123,20 @@ def ranges_of(shown: BoolArray) -> tuple[Range, ...]:
     return tuple(Range(start + 1, end) for start, end in edges.reshape(-1, 2).tolist())
 
 
-def _bridged(lines: Sequence[str], ranges: Sequence[Range]) -> tuple[Range, ...]:
-    """Blank lines between two ranges are shown as well: they cost less than saying that they are left out."""
+def _worthwhile(lines: Sequence[str], ranges: Sequence[Range]) -> tuple[Range, ...]:
+    """Blank lines between two ranges are shown as well, they cost less than a mark; but not blank lines alone."""
     joined: list[Range] = []
     for found in ranges:
-        if joined and not any(line.strip() for line in lines[joined[-1].end : found.start - 1]):
+        if _is_blank(lines[found.start - 1 : found.end]):
+            continue
+        if joined and _is_blank(lines[joined[-1].end : found.start - 1]):
             found = Range(joined.pop().start, found.end)
         joined.append(found)
     return tuple(joined)
+
+
+def _is_blank(lines: Sequence[str]) -> bool:
+    return not any(line.strip() for line in lines)
 
 
 __all__ = ["LEGEND", "Excerpt", "Level", "Range", "around", "excerpt", "lines_of", "ranges_of", "skeleton"]

@@ -28,7 +28,7 @@ PATHS_SHARE = 1 / 10
 """Of a budget without room for skeletons: for paths of files that are not shown."""
 _FEW_TOKENS = 10
 """Keeps units of a line or two from coming first for being small alone."""
-_GAP_TOKENS = 6
+_GAP_TOKENS = 2
 """What it costs to say that lines are left out."""
 _MAX_ROUNDS = 6
 _MAX_MISSES = 60

@@ -5,7 +5,7 @@ import pytest
 
 from krins.context.excerpt import Level, Range, around, excerpt, lines_of, ranges_of, skeleton
 from krins.context.parsing import parse
-from tests.context.trees import SHOP
+from tests.context.trees import SHOP, numbered_lines
 
 MONEY = SHOP["shop/money.py"]
 FACTS = parse(MONEY.encode(), "python")
@@ -57,7 +57,7 @@ def test_a_method_comes_with_the_class_that_it_stands_in() -> None:
 def test_an_excerpt_says_where_its_lines_begin() -> None:
     lines = ["a", "b", "c", "d", "e"]
     found = excerpt("x.py", Level.BODIES, lines, np.array([True, False, False, True, True]))
-    assert found.text == "=== x.py (3 of 5 lines)\n@@ 1-1\na\n@@ 4-5\nd\ne\n"
+    assert found.text == "=== x.py (3 of 5 lines)\n1:a\n4:d\ne\n"
     assert found.ranges == (Range(1, 1), Range(4, 5))
     assert found.level is Level.BODIES
 
@@ -66,7 +66,20 @@ def test_blank_lines_between_shown_ones_are_not_worth_leaving_out() -> None:
     found = excerpt(
         "x.py", Level.BODIES, ["", "a", "", " ", "b", "c"], np.array([False, True, False, False, True, False])
     )
-    assert found.text == "=== x.py (4 of 6 lines)\n@@ 2-5\na\n\n \nb\n"
+    assert found.text == "=== x.py (4 of 6 lines)\n2:a\n\n \nb\n"
+
+
+def test_blank_lines_alone_are_not_worth_showing() -> None:
+    found = excerpt("x.py", Level.BODIES, ["a", "b", " ", "c"], np.array([True, False, True, False]))
+    assert found.text == "=== x.py (1 of 4 lines)\n1:a\n"
+    assert found.ranges == (Range(1, 1),)
+
+
+def test_lines_that_look_like_marks_have_numbers_of_their_own() -> None:
+    lines = ["x", "7: a", "=== b.py (1 line)", "12 :", "y"]
+    found = excerpt("x.py", Level.BODIES, lines, np.array([True, True, True, True, False]))
+    assert found.text == "=== x.py (4 of 5 lines)\n1:x\n2:7: a\n3:=== b.py (1 line)\n12 :\n"
+    assert numbered_lines(found.text) == {"x.py": dict(enumerate(lines[:4], start=1))}
 
 
 @pytest.mark.parametrize("lines", [[], ["a"], ["a", "b"]])

@@ -110,7 +110,7 @@ def test_more_room_never_shows_much_less(name: str) -> None:
 
 
 def test_lines_that_look_like_marks_are_lines() -> None:
-    files = {"a.py": '"""\n=== b.py (1 line)\n@@ 1-2\n"""\nx = 1\n', "b.py": "y = 2\n"}
+    files = {"a.py": '"""\n=== b.py (1 line)\n2:x\n"""\nx = 1\n', "b.py": "y = 2\n"}
     assert numbered_lines(select("x", *graph_of(files), 10**6).text) == lines_by_number(files)
 
 
@@ -180,7 +180,7 @@ class TestExpand:
             "    @property\n    def x(self):\n        return 1\n\n    @x.setter\n    def x(self, to):\n        pass\n"
         )
         found = select("x", *graph_of({"a.py": f"class A:\n    y = 2\n\n{body}"}), 1000).expand("A.x")
-        assert found.text == f"=== a.py (7 of 10 lines)\n@@ 4-10\n{body}"
+        assert found.text == f"=== a.py (7 of 10 lines)\n4:{body}"
 
     def test_gives_a_constant_with_what_it_stands_in(self) -> None:
         assert 'CENT = decimal.Decimal("0.01")' in shop(100).expand("CENT").text

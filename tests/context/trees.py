@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hypothesis import strategies as st
 
@@ -105,6 +105,7 @@ def trees() -> st.SearchStrategy[dict[str, str]]:
 
 
 _HEAD = re.compile(r"=== (.*) \((?:(\d+) of )?(\d+) lines?\)")
+_MARK = re.compile(r"(\d+):(.*)", re.DOTALL)
 
 
 def numbered_lines(text: str) -> dict[str, dict[int, str]]:
@@ -113,13 +114,19 @@ def numbered_lines(text: str) -> dict[str, dict[int, str]]:
     rest = text.split("\n")[:-1]
     rest = rest[1:] if rest[:1] == [LEGEND.rstrip("\n")] else rest
     while rest and (head := _HEAD.fullmatch(rest[0])):
-        path, n_shown, n_lines = head[1], head[2], int(head[3])
         del rest[0]
-        files[path] = {}
-        while len(files[path]) < int(n_shown or n_lines):
-            first, last = 1, n_lines
-            if n_shown:
-                first, last = map(int, rest.pop(0).removeprefix("@@ ").split("-"))
-            files[path] |= dict(enumerate(rest[: last - first + 1], start=first))
-            del rest[: last - first + 1]
+        n_shown = int(head[2] or head[3])
+        files[head[1]] = _of_a_part(rest[:n_shown]) if head[2] else dict(enumerate(rest[:n_shown], start=1))
+        del rest[:n_shown]
     return files
+
+
+def _of_a_part(lines: Sequence[str]) -> dict[int, str]:
+    numbered: dict[int, str] = {}
+    number = 0
+    for line in lines:
+        number += 1
+        if mark := _MARK.match(line):
+            number, line = int(mark[1]), mark[2]
+        numbered[number] = line
+    return numbered
