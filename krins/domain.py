@@ -8,6 +8,7 @@ Left out: how any of these is made. A task here is what a router and a model may
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -161,6 +162,51 @@ class Verdict:
     checks_passed: int
     checks_total: int
     evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an answer makes of a source tree: relative POSIX path to text, before and after."""
+
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    diff: str
+    """The same as a unified diff."""
+
+    @property
+    def written(self) -> Mapping[str, str]:
+        """Files that are new or have another text, by path."""
+        return {path: text for path, text in sorted(self.after.items()) if self.before.get(path) != text}
+
+    @property
+    def deleted(self) -> Sequence[str]:
+        return sorted(self.before.keys() - self.after.keys())
+
+
+class GateStatus(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_RUN = "not_run"
+    """It could not be checked, which is not to pass."""
+    NOT_NEEDED = "not_needed"
+    """Nothing of the change is what this gate looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What one quality gate says of a change."""
+
+    gate: str
+    status: GateStatus
+    blocks: bool
+    """A change that fails here is not accepted whatever a judge says."""
+    evidence: str
+    """In words, with file and line where there is one: what was found, or why it was not run."""
+    seconds: float
+
+    @property
+    def is_red(self) -> bool:
+        return self.blocks and self.status is GateStatus.FAILED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@
 | `Model` | who answers a request, with everything around the call |
 | `Provider` | whose SDK carries one call |
 | `Verifier` | who says whether an answer is right |
+| `Gate` | what a change must pass before a judge sees it |
 | `Sandbox` | what keeps untrusted code in |
 | `Clock` | time |
 
@@ -22,7 +23,7 @@ from typing import IO, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from krins.domain import Arm, Attempt, Outcome, Request, Scope, Task, Usage, Verdict
+from krins.domain import Arm, Attempt, Change, GateResult, Outcome, Request, Scope, Task, Usage, Verdict
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -175,6 +176,17 @@ class Verifier(Protocol):
         ...
 
 
+class Gate(Protocol):
+    """What a change must pass before a judge sees it. Blocking: callers run it in a thread."""
+
+    @property
+    def name(self) -> str: ...
+
+    def check(self, change: Change) -> GateResult:
+        """Look at a change. Whatever goes wrong meanwhile is in the result."""
+        ...
+
+
 class Limits(NamedTuple):
     """What a sandboxed process may use; past any of them it is killed."""
 
@@ -248,6 +260,7 @@ __all__ = [
     "Environment",
     "Feedback",
     "FloatArray",
+    "Gate",
     "IntArray",
     "Limits",
     "Model",
