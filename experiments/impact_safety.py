@@ -5,24 +5,21 @@
 Faults are drawn at random and put, one at a time, into a copy of a git repository at its HEAD: bodies of functions
 (replaced by `raise` or `return None`, or one comparison, condition or constant in them changed), bodies of fixtures,
 constants of modules, and files that are not code. The whole suite runs for each of them, and the tests that fail are
-compared with two selections made from the clean tree: from names alone, and from a recording of what each test ran.
-Tests that fail or differ in two runs of the clean tree do not count.
+compared with the selection made from the clean tree. Tests that fail or differ in two runs of the clean tree do not
+count. Where every test of the suite is selected none can be missed, so it does not run: time goes to the others.
 
-Shown by kind: faults; those that some test detected; those for which all tests were selected; the share of tests
-skipped; faults of which no failing test was selected; and failing tests that were not selected, in all and those that
-fail without the selected ones as well (the others fail only after a test that the fault made leave something behind).
-The bound is 3 / n for no miss in n detected faults (95%, "rule of three"). First, without faults: whether names select
-every test that ran a function in the recording, for all functions.
+Shown by kind: faults; those for which all tests were selected; the share of tests skipped; faults that ran; those of
+them that some test detected; those whose run was cut off; those of which no failing test was selected; and failing
+tests that were not selected, in all and those that fail without the selected ones as well (the others fail by chance,
+or only after a test that the fault made leave something behind). The bound is that of no miss in n faults (95%, exact).
+First, without faults: is every test selected that ran a function, for each function of the tree?
 
-VENV has what the project's tests need. Exit 1 if a test was missed that fails by itself.
+VENV has what the project's tests need. Exit 1 if a failing test was missed.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -36,103 +33,45 @@ import click
 sys.path.insert(0, str(Path(__file__).parent))
 
 from impact_faults import KINDS, Fault, draw
+from impact_suite import Suite, base, functions_of
 
 from krins.context.facts import Kind
 from krins.context.graph import CodeGraph
 from krins.context.index import CodeIndex
-from krins.context.recording import Recording, record
 from krins.context.tests_for import TestMap, TestSelection
 from krins.context.tree import WorkTree
 
-_PLUGIN = """
-import json, os, signal, pytest
-
-_REPORT, _SECONDS = os.environ["TEST_REPORT"], float(os.environ["TEST_SECONDS"])  # tests may change the environment
-
-def _out_of_time(number, frame):
-    raise TimeoutError("test took too long")
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_protocol(item, nextitem):
-    signal.signal(signal.SIGALRM, _out_of_time)
-    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-
-def pytest_runtest_logreport(report):
-    with open(_REPORT, "a") as file:
-        file.write(json.dumps([report.nodeid, report.outcome]) + "\\n")
-"""
 _TIMES = 3
 """A test that fails for want of time, or of luck, hardly does so every time."""
-_METHODS = ("names", "recording")
-
-
-class Suite(NamedTuple):
-    """How to run a project's tests in a folder."""
-
-    python: str
-    folder: Path
-    scratch: Path
-    test_seconds: float
-    run_seconds: float
-
-    def run(self, tests: Sequence[str] = ()) -> tuple[dict[str, bool], bool]:
-        """Whether each test that ran to an end passed, by node id; and whether the run came to its own end."""
-        report = self.scratch / "report.jsonl"
-        report.unlink(missing_ok=True)
-        command = [self.python, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "suite_report", *tests]
-        environment = {**os.environ, **_paths(self.folder, self.scratch), "TEST_REPORT": str(report)}
-        environment["TEST_SECONDS"] = str(self.test_seconds)
-        with subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as process:
-            try:
-                process.wait(self.run_seconds)
-                has_ended = True
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                has_ended = False
-        passed: dict[str, bool] = {}
-        for line in report.read_text().splitlines() if report.exists() else ():
-            test, outcome = json.loads(line)
-            passed[test] = passed.get(test, True) and outcome != "failed"
-        return passed, has_ended
-
-
-def _paths(folder: Path, scratch: Path) -> dict[str, str]:
-    """So that the copy is imported, not what is installed."""
-    return {"PYTHONPATH": os.pathsep.join(map(str, (folder / "src", folder, scratch)))}
 
 
 class Row(NamedTuple):
-    """What came of one fault. By selection: by `names`, by `recording`."""
+    """What came of one fault."""
 
     fault: Fault
-    failed: frozenset[str]
-    was_cut_off: bool
-    selections: Mapping[str, TestSelection]
-    missed: Mapping[str, frozenset[str]]
+    selection: TestSelection
+    has_run: bool
+    """Not where all tests were selected; nothing failed then, as far as is known."""
+    failed: frozenset[str] = frozenset()
+    was_cut_off: bool = False
+    missed: frozenset[str] = frozenset()
     """Failing tests that were not selected."""
-    alone: Mapping[str, frozenset[str]]
+    alone: frozenset[str] = frozenset()
     """Those of them that fail whenever only they run."""
 
 
 def covered(test: str, ids: frozenset[str]) -> bool:
     """Whether a test, by the node id that pytest reports, is among selected ids or inside one of them."""
-    path, _, name = test.partition("::")
-    parts = name.partition("[")[0].split("::")
-    return any("::".join([path, *parts[:length]]) in ids for length in range(len(parts) + 1))
+    parts = base(test).split("::")
+    return any("::".join(parts[:length]) in ids for length in range(1, len(parts) + 1))
 
 
-def judge(fault: Fault, suite: Suite, maps: Mapping[str, TestMap], baseline: frozenset[str]) -> Row:
+def judge(fault: Fault, suite: Suite, tests: TestMap, baseline: frozenset[str]) -> Row:
     """Put a fault in, run all tests, and compare."""
-    selections = {name: tests.tests_for([fault.edit]) for name, tests in maps.items()}
+    selection = tests.tests_for([fault.edit])
+    skipped = frozenset(test for test in baseline if not covered(test, frozenset(selection.ids)))
+    if not skipped:
+        return Row(fault, selection, False)
     target = suite.folder / fault.edit.path
     assert fault.edit.before is not None
     assert fault.edit.after is not None
@@ -141,86 +80,66 @@ def judge(fault: Fault, suite: Suite, maps: Mapping[str, TestMap], baseline: fro
         passed, has_ended = suite.run()
         # What did not even start failed, unless the run was cut off before it could.
         failed = frozenset(test for test in baseline if not passed.get(test, not has_ended))
-        missed, alone = {}, {}
-        for name, selection in selections.items():
-            ids = frozenset(selection.ids)
-            missed[name] = frozenset(test for test in failed if not covered(test, ids))
-            alone[name] = frozenset(missed[name])
-            for _ in range(_TIMES):
-                again = suite.run(sorted(alone[name]))[0] if alone[name] else {}
-                alone[name] = frozenset(test for test in alone[name] if not again.get(test, False))
+        missed = alone = failed & skipped
+        for _ in range(_TIMES):
+            again = suite.run(sorted(alone))[0] if alone else {}
+            alone = frozenset(test for test in alone if not again.get(test, False))
     finally:
         target.write_bytes(fault.edit.before)
-    return Row(fault, failed, not has_ended, selections, missed, alone)
+    return Row(fault, selection, True, failed, not has_ended, missed, alone)
 
 
 def show(rows: Sequence[Row], kinds: Iterable[str]) -> None:
     click.echo(
-        f"{'kind':<10}{'faults':>7}{'detected':>9}{'cut off':>8}  "
-        + "".join(f"{name + ': all':>16}{'skipped':>9}{'unseen':>8}{'missed':>8}{'alone':>7}" for name in _METHODS)
+        f"{'kind':<10}{'faults':>7}{'all selected':>14}{'skipped':>9}{'ran':>6}{'detected':>10}{'cut off':>9}"
+        f"{'unseen':>8}{'missed':>8}{'alone':>7}"
     )
     for kind in (*kinds, "all"):
         of_kind = [row for row in rows if kind in ("all", row.fault.kind)]
         if not of_kind:
             continue
-        line = f"{kind:<10}{len(of_kind):>7}{sum(bool(row.failed) for row in of_kind):>9}"
-        line += f"{sum(row.was_cut_off for row in of_kind):>8}  "
-        for name in _METHODS:
-            selections = [row.selections[name] for row in of_kind]
-            skipped = sum(one.share_skipped for one in selections) / len(selections)
-            n_missed = sum(len(row.missed[name]) for row in of_kind)
-            n_alone = sum(len(row.alone[name]) for row in of_kind)
-            n_all = sum(one.n_selected == one.n_tests for one in selections)
-            n_unseen = sum(bool(row.failed) and row.failed == row.missed[name] for row in of_kind)
-            line += f"{n_all:>16}{skipped:>9.1%}{n_unseen:>8}{n_missed:>8}{n_alone:>7}"
-        click.echo(line)
+        n_run = sum(row.has_run for row in of_kind)
+        skipped = sum(row.selection.share_skipped for row in of_kind) / len(of_kind)
+        n_unseen = sum(bool(row.failed) and row.failed == row.missed for row in of_kind)
+        click.echo(
+            f"{kind:<10}{len(of_kind):>7}{len(of_kind) - n_run:>14}{skipped:>9.1%}{n_run:>6}"
+            f"{sum(bool(row.failed) for row in of_kind):>10}{sum(row.was_cut_off for row in of_kind):>9}{n_unseen:>8}"
+            f"{sum(len(row.missed) for row in of_kind):>8}{sum(len(row.alone) for row in of_kind):>7}"
+        )
 
 
 def show_misses(rows: Sequence[Row]) -> None:
     for row in rows:
-        for name in _METHODS:
-            if row.missed[name]:
-                tests = sorted(row.missed[name])
-                click.echo(f"missed by {name}: {row.fault.what} in {row.fault.edit.path}: {len(tests)} tests")
-                click.echo(f"    {len(row.alone[name])} of them fail alone; for one {tests[0]}")
+        if row.missed:
+            click.echo(f"missed: {row.fault.what} in {row.fault.edit.path}: {len(row.missed)} tests")
+            click.echo(f"    {len(row.alone)} of them fail alone; for one {min(row.missed)}")
 
 
-def show_bounds(rows: Sequence[Row]) -> None:
-    for name in _METHODS:
-        told_apart = [
-            row for row in rows if row.failed and row.selections[name].n_selected < row.selections[name].n_tests
-        ]
-        for label, some in (
-            ("detected faults", [row for row in rows if row.failed]),
-            ("where tests were skipped", told_apart),
-        ):
-            n_misses = sum(bool(row.alone[name]) for row in some)
-            bound = f"at most {3 / len(some):.1%} miss (95%)" if some and not n_misses else "no bound"
-            click.echo(f"{name}: {n_misses} of {len(some)} {label} with a missed test that fails alone: {bound}")
+def show_bound(rows: Sequence[Row]) -> None:
+    detected = [row for row in rows if row.failed]
+    n_misses = sum(bool(row.missed) for row in detected)
+    bound = f"at most {1 - 0.05 ** (1 / len(detected)):.1%} miss (95%)" if detected and not n_misses else "no bound"
+    click.echo(f"{n_misses} of {len(detected)} detected faults where tests were skipped with a missed test: {bound}")
 
 
-def cross_check(graph: CodeGraph, maps: Mapping[str, TestMap], recording: Recording) -> None:
-    """Any function of a Python file: is each test that ran it among those that names select?"""
+def cross_check(graph: CodeGraph, tests: TestMap, ran: Mapping[tuple[str, int], frozenset[str]]) -> None:
+    """Any function of a Python file: is each test that ran it, or one inside it, among those that are selected?"""
     n_functions = n_pairs = n_left_out = 0
-    skipped = dict.fromkeys(_METHODS, 0.0)
+    skipped = 0.0
     for file, facts in enumerate(graph.facts):
         for unit, index in enumerate(facts.unit_definitions.tolist(), int(graph.first_unit[file])):
             if facts.language != "python" or index < 0 or facts.definitions[index].kind is not Kind.FUNCTION:
                 continue
-            found = {name: tests.tests_for_bodies([unit]) for name, tests in maps.items()}
-            definition = facts.definitions[index]
-            span = (graph.paths[file], definition.start_line, definition.end_line)
-            ran = recording.ids(recording.running(*span))
-            ids = frozenset(found["names"].ids)
+            selection, definition = tests.tests_for_bodies([unit]), facts.definitions[index]
+            lines = range(definition.start_line, definition.end_line + 1)
+            running = frozenset[str]().union(*(ran.get((graph.paths[file], line), ()) for line in lines))
             n_functions += 1
-            n_pairs += len(ran)
-            n_left_out += sum(not covered(test, ids) for test in ran)
-            for name in _METHODS:
-                skipped[name] += found[name].share_skipped
+            n_pairs += len(running)
+            n_left_out += sum(not covered(test, frozenset(selection.ids)) for test in running)
+            skipped += selection.share_skipped
     click.echo(
-        f"{n_functions} functions, tests included; {n_pairs} pairs with a test that runs it, {n_left_out} of them "
-        f"not selected by names\nmean share of tests skipped for one function: "
-        + ", ".join(f"{name} {share / n_functions:.1%}" for name, share in skipped.items())
+        f"{n_functions} functions, tests included; {n_pairs} pairs with a test that ran it, {n_left_out} of them not "
+        f"selected\nmean share of tests skipped for one function: {skipped / n_functions:.1%}"
     )
 
 
@@ -246,7 +165,6 @@ def main(repo: Path, package: str, python: str, n_faults: int, minutes: float, s
         scratch = Path(folder)
         for name in ("clean", "copy"):
             subprocess.run(["git", "clone", "--quiet", "--shared", str(repo.resolve()), scratch / name], check=True)
-        (scratch / "suite_report.py").write_text(_PLUGIN)
         python = str(Path.cwd() / python)  # not where links lead: that is no virtual environment
         suite = Suite(python, scratch / "copy", scratch, 30, 3600)
         baseline = baseline_of(suite)
@@ -254,25 +172,23 @@ def main(repo: Path, package: str, python: str, n_faults: int, minutes: float, s
         suite.run()
         seconds = time.monotonic() - started
         suite = suite._replace(run_seconds=10 * seconds + 60)
-        os.environ.update(_paths(scratch / "clean", scratch))
-        recording = record(scratch / "clean", python)
-        click.echo(f"recording took {(time.monotonic() - started - seconds) / seconds:.1f} times as long as the suite")
         tree = WorkTree(scratch / "clean")
         graph = CodeIndex(tree).update()
-        maps = {"names": TestMap(graph, tree), "recording": TestMap(graph, tree, recording)}
-        cross_check(graph, maps, recording)
+        tests = TestMap(graph, tree)
+        cross_check(graph, tests, functions_of(suite))
         rows: list[Row] = []
         deadline = time.monotonic() + 60 * minutes
         for fault in draw(scratch / "clean", package, n_faults, random.Random(seed)):
             if time.monotonic() > deadline:
                 break
-            rows.append(judge(fault, suite, maps, baseline))
-            click.echo(f"{len(rows)} {fault.kind}: {len(rows[-1].failed)} failed", err=True)
+            rows.append(judge(fault, suite, tests, baseline))
+            if rows[-1].has_run:
+                click.echo(f"{len(rows)} {fault.kind}: {len(rows[-1].failed)} failed", err=True)
     click.echo(f"{len(rows)} faults drawn with seed {seed}")
     show(rows, KINDS)
-    show_bounds(rows)
+    show_bound(rows)
     show_misses(rows)
-    if any(row.alone[name] for row in rows for name in _METHODS):
+    if any(row.missed for row in rows):
         raise SystemExit(1)
 
 

@@ -131,32 +131,6 @@ def test_impact_of_a_diff_goes_by_what_changed(repository: Path) -> None:
     assert "data.bin is not in the graph" in run("impact", repository, "--diff", "HEAD").stderr
 
 
-def test_a_recording_tells_tests_apart_for_its_commit_alone(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    (repository / "pkg/more.py").write_text("import pkg.core\n\nTABLE = [pkg.core.alone]\nTABLE.append(pkg.core.add)\n")
-    (repository / "tests/test_more.py").write_text("import pkg.more\n\n\ndef test_more():\n    pass\n")
-    refused = run("record", repository, "--python", sys.executable)
-    assert refused.returncode == 2
-    assert "not committed" in refused.stderr
-    git(repository, "add", ".")
-    git(repository, "commit", "-qm", "Add more")
-    edit(repository, "return LIMIT", "return LIMIT + 1")
-    by_names = run("impact", repository, "--diff", "HEAD", "--tests").stdout.splitlines()
-    assert by_names == ["tests/test_core.py::test_alone", "tests/test_more.py"]
-    git(repository, "stash")
-    done = run("record", repository, "--python", sys.executable, "--", "-q", "tests")
-    assert done.returncode == 0, done.stderr
-    assert "3 tests" in done.stderr
-    assert run("impact", "alone", "--tests", cwd=repository).stdout == "tests/test_core.py::test_alone\n"
-    git(repository, "stash", "pop")
-    assert run("impact", repository, "--diff", "HEAD", "--tests").stdout == "tests/test_core.py::test_alone\n"
-    git(repository, "commit", "-qam", "Change it")
-    edit(repository, "return LIMIT + 1", "return LIMIT")
-    done = run("impact", repository, "--diff", "HEAD", "--tests")
-    assert "is of another state" in done.stderr
-    assert done.stdout.splitlines() == by_names
-
-
 def test_owners_of_paths_and_how_many_files_are_whose(repository: Path) -> None:
     done = run("owners", repository, "pkg/core.py", "docs/x.md")
     assert done.stdout == "pkg/core.py\t@core a@b.org\ndocs/x.md\t@all\n"
@@ -207,7 +181,6 @@ def test_select_takes_the_task_from_a_file_and_the_tree_from_a_commit(repository
         (("select", "--task", "x", "--budget", "-1"), ("-1",)),
         (("select", "--budget", "9"), ("--task or --task-file",)),
         (("graph", "empty"), ("holds no source file", "remedy")),
-        (("record", "--python", "no-such-python"), ("no-such-python", "remedy")),
     ],
 )
 def test_errors_name_cause_and_remedy_and_exit_with_2(
@@ -250,5 +223,5 @@ def test_help_imports_nothing_heavy() -> None:
     heavy = ["numpy", "scipy", "tree_sitter", "pyarrow", "rich", "krins.context.graph"]
     code = f"import sys, krins.cli.context; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
-    for command in ("graph", "impact", "owners", "select", "record"):
+    for command in ("graph", "impact", "owners", "select"):
         assert f"Usage: krins-context {command}" in run(command, "--help").stdout

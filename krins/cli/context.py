@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from krins.context.graph import CodeGraph
     from krins.context.tree import Tree
 
-_INDEX, _RECORDING = Path(".krins", "context.parquet"), Path(".krins", "tests.json")
+_INDEX = Path(".krins", "context.parquet")
 
 root_argument = click.argument("root", type=PATH, default=".")
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -61,7 +61,7 @@ def impact(names: tuple[str, ...], rev: str | None, for_tests: bool, limit: int,
     The first argument is the folder of the tree if it is a folder; it is the current one otherwise. A symbol is
     `pkg/mod.py::Class.method` or its last parts. With --tests names of functions stand for edits of their bodies.
     """
-    from krins.cli.context_impact import edited_symbols, print_impact, print_tests, recording_of
+    from krins.cli.context_impact import edited_symbols, print_impact, print_tests
     from krins.context.impact import units_of
     from krins.context.tests_for import TestMap
 
@@ -74,31 +74,9 @@ def impact(names: tuple[str, ...], rev: str | None, for_tests: bool, limit: int,
     if not for_tests:
         print_impact(graph, symbols or edited_symbols(graph, edits), limit)
         return
-    tests = TestMap(graph, tree, recording_of(root / _RECORDING, root, rev))
+    tests = TestMap(graph, tree)
     units = {unit for symbol in symbols for unit in units_of(graph, symbol)}
     print_tests(tests.tests_for_bodies(units) if symbols else tests.tests_for(edits))
-
-
-@main.command()
-@root_argument
-@click.option("--python", default="python", show_default=True, help="Interpreter that has the project and pytest.")
-@click.argument("arguments", nargs=-1, metavar="[-- PYTEST_ARGUMENTS...]", type=click.UNPROCESSED)
-def record(root: Path, python: str, arguments: tuple[str, ...]) -> None:
-    """Run the tests of ROOT, each by itself, and keep what each of them ran, for `impact --tests`.
-
-    It runs the code of the tests, as pytest does. The recording is of the commit that is checked out, so there must be
-    nothing that is not committed.
-    """
-    from krins.context.git import commit_name
-    from krins.context.recording import record as run
-
-    if _edits(root, "HEAD"):
-        raise ContextError(
-            f"{root}: has changes that are not committed", "commit or stash them: recordings go by commit"
-        )
-    found = run(root, python, arguments, commit_name(root, "HEAD"))
-    found.save(root / _RECORDING)
-    click.echo(f"{root / _RECORDING}: {len(found.tests)} tests", err=True)
 
 
 @main.command()

@@ -1,30 +1,15 @@
-"""What `krins-context impact` prints, and which recording of tests it may go by."""
+"""What `krins-context impact` prints."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
-from krins.context.changes import edits_since
 from krins.context.edits import Edit, edited_bodies
-from krins.context.git import commit_name
 from krins.context.graph import CodeGraph
 from krins.context.impact import Edge, impact
-from krins.context.recording import Recording
 from krins.context.tests_for import TestSelection
-
-
-def recording_of(path: Path, root: Path, rev: str | None) -> Recording | None:
-    """The recording at `path`, if it is of the tree in question: that of a commit, or the files on disk."""
-    if not path.is_file():
-        return None
-    recording = Recording.load(path)
-    if recording.commit == commit_name(root, rev or "HEAD") and (rev or not edits_since(root, "HEAD")):
-        return recording
-    click.echo(f"note: {path} is of another state, that of commit {recording.commit[:12]}; names decide", err=True)
-    return None
 
 
 def print_tests(selection: TestSelection) -> None:
@@ -59,4 +44,4 @@ def print_impact(graph: CodeGraph, symbols: Sequence[str], limit: int) -> None:
         click.echo(f"{left} more that are not nearer; --limit shows them", err=True)
 
 
-__all__ = ["edited_symbols", "print_impact", "print_tests", "recording_of"]
+__all__ = ["edited_symbols", "print_impact", "print_tests"]

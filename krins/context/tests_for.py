@@ -2,12 +2,14 @@
 
 Only edits inside bodies of Python functions tell tests apart; any other edit (of what is outside of functions, of
 signatures, decorators and docstrings, of other languages, data and configuration, or of which files there are) selects
-all tests, with the reason. For bodies, a recording of what each test ran decides (`krins.context.recording`) where
-there is one, and else what names can reach (`krins.context.reach`): the former is exact, the latter needs nothing but
-the sources and selects more. Tests in other languages than Python are always among those selected.
+all tests, with the reason. For bodies, what names can reach decides (`krins.context.reach`). Tests in other languages
+than Python are always among those selected.
 
-Invariants: whatever is in doubt is selected, so a test that the change breaks is. Left out, besides what those two
-leave out: tests that break only because an earlier one left something behind.
+What a test ran when it was watched does not decide, though it would select less: chance has a test run other code the
+next time (a race of a timeout with a server, say), and what was seen once bounds nothing.
+
+Invariants: whatever is in doubt is selected, so a test that the change breaks is. Left out, besides what names leave
+out: tests that break only because an earlier one left something behind.
 """
 
 from __future__ import annotations
@@ -21,7 +23,6 @@ from krins.context.graph import CodeGraph
 from krins.context.python_code import PythonCode
 from krins.context.python_units import FUNCTION, PythonUnits
 from krins.context.reach import Reach, reach
-from krins.context.recording import Recording
 from krins.context.test_files import TestFiles
 from krins.context.tree import Tree
 
@@ -49,11 +50,10 @@ class TestMap:
 
     __test__ = False
 
-    def __init__(self, graph: CodeGraph, tree: Tree, recording: Recording | None = None) -> None:
-        """`graph` and `recording` are of `tree`, which is read where names are not enough."""
+    def __init__(self, graph: CodeGraph, tree: Tree) -> None:
+        """`graph` is of `tree`, which is read where names are not enough."""
         self._graph = graph
         self._tree = tree
-        self._recording = recording
 
     def tests_for(self, edits: Iterable[Edit]) -> TestSelection:
         """The tests that edits of the tree can break; the edits are all that there are, each of another file."""
@@ -78,8 +78,6 @@ class TestMap:
             names = map(self._graph.symbol, strangers)
             return self._all([f"{name} is more than the body of a Python function" for name in names])
         files = {self._graph.file_ids[path] for path in paths} | {int(self._graph.file_of_unit[unit]) for unit in units}
-        if self._recording is not None:
-            return self._recorded(self._recording, units, files)
         by_file = {file: [unit for unit in units if self._graph.file_of_unit[unit] == file] for file in sorted(files)}
         return self._reached([reach(self._code, some, file) for file, some in by_file.items()])
 
@@ -95,11 +93,6 @@ class TestMap:
     def _code(self) -> PythonCode:
         return PythonCode(self._units, self._tests, self._tree)
 
-    @property
-    def _n_tests(self) -> int:
-        recording = self._recording
-        return self._tests.n_tests if recording is None else len(recording.tests) + len(self._tests.other)
-
     def _units_at(self, path: str, edited: EditedBodies) -> set[int]:
         """Units of the lines of edited functions: each function's own, unless it shares lines with something else."""
         file = self._graph.file_ids[path]
@@ -108,25 +101,8 @@ class TestMap:
         return {unit for span in spans for unit in span.tolist()}
 
     def _all(self, reasons: Sequence[str]) -> TestSelection:
-        if self._recording is None:
-            files = {self._graph.paths[file] for file in self._tests.python}
-        else:
-            files = {test.partition("::")[0] for test in self._recording.tests}
-        ids = sorted(files.union(self._tests.other))
-        return TestSelection(tuple(ids), self._n_tests, self._n_tests, tuple(reasons))
-
-    def _recorded(self, recording: Recording, units: Sequence[int], files: Iterable[int]) -> TestSelection:
-        tests = recording.unconfined
-        for file in files:
-            tests |= recording.reads.get(self._graph.paths[file], 0)
-        for unit in units:
-            definition = self._units.definition(unit)
-            span = (self._units.path(unit), definition.start_line, definition.end_line)
-            if recording.is_run_by_loading(*span):
-                return self._all([f"{self._graph.symbol(unit)} is run while no test is"])
-            tests |= recording.running(*span)
-        ids = sorted([*recording.ids(tests), *self._tests.other])
-        return TestSelection(tuple(ids), len(ids), self._n_tests, ())
+        ids = sorted({self._graph.paths[file] for file in self._tests.python}.union(self._tests.other))
+        return TestSelection(tuple(ids), self._tests.n_tests, self._tests.n_tests, tuple(reasons))
 
     def _reached(self, reached: Sequence[Reach]) -> TestSelection:
         graph, tests = self._graph, self._tests
@@ -142,7 +118,7 @@ class TestMap:
         ids = groups.union(*(tests.ids(test) for test in singles), tests.other)
         reasons = tuple(dict.fromkeys(reason for one in reached for reason in one.reasons))
         kept = sorted(one for one in ids if not _is_inside(one, groups))
-        return TestSelection(tuple(kept), len(selected) + len(tests.other), self._n_tests, reasons)
+        return TestSelection(tuple(kept), len(selected) + len(tests.other), tests.n_tests, reasons)
 
 
 def _is_inside(test: str, groups: set[str]) -> bool:

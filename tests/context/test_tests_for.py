@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krins.context.edits import Edit
-from krins.context.recording import Recording
 from krins.context.tests_for import TestMap, TestSelection
 from krins.context.tree import MemoryTree
 from krins.errors import KrinsError
@@ -321,44 +320,6 @@ def test_a_file_that_vanished_may_run_whatever_it_mentions() -> None:
 def test_no_edit_selects_nothing() -> None:
     graph, tree = graph_of({"tests/test_other.py": OTHER})
     assert TestMap(graph, tree).tests_for([]).ids == ()
-
-
-def recording(**ran: int) -> Recording:
-    """Of two tests; of functions by the name of their file, on line 1: the set of tests."""
-    functions = {f"pkg/{name}.py": {1: tests} for name, tests in ran.items()}
-    return Recording(("t.py::test_a", "t.py::test_b"), functions, {}, {}, 0)
-
-
-def recorded(known: Recording, *paths: str) -> TestSelection:
-    files = {"pkg/core.py": F, "pkg/other.py": F, "t.py": OTHER, "web/a.test.js": ""}
-    graph, tree = graph_of(files)
-    edits = [Edit(path, F.encode(), F.replace("1", "2").encode()) for path in paths]
-    return TestMap(graph, tree, known).tests_for(edits)
-
-
-def test_a_recording_selects_the_tests_that_ran_the_function() -> None:
-    found = recorded(recording(core=0b10, other=0b01), "pkg/core.py")
-    assert found.ids == ("t.py::test_b", "web/a.test.js")
-    assert (found.n_selected, found.n_tests) == (2, 3)
-    both = recorded(recording(core=0b10, other=0b01), "pkg/core.py", "pkg/other.py")
-    assert both.ids == ("t.py::test_a", "t.py::test_b", "web/a.test.js")
-    assert recorded(recording(other=0b01), "pkg/core.py").ids == ("web/a.test.js",)
-
-
-def test_a_recording_selects_as_well_what_it_does_not_know_all_of() -> None:
-    known = recording()
-    base = (known.tests, known.functions)
-    assert "t.py::test_a" in recorded(Recording(*base, {}, {}, 0b01), "pkg/core.py").ids
-    assert "t.py::test_b" in recorded(Recording(*base, {}, {"pkg/core.py": 0b10}, 0), "pkg/core.py").ids
-    found = recorded(Recording(*base, {"pkg/core.py": [1]}, {}, 0), "pkg/core.py")
-    assert found.n_selected == found.n_tests
-    assert "while no test is" in found.reasons[0]
-
-
-def test_a_recording_does_not_tell_tests_apart_for_other_edits() -> None:
-    graph, tree = graph_of({"pkg/core.py": F, "tests/test_other.py": OTHER})
-    found = TestMap(graph, tree, recording(core=0b01)).tests_for([Edit("data.txt", b"1", b"2")])
-    assert (found.n_selected, found.n_tests) == (2, 2)
 
 
 @st.composite
