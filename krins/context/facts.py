@@ -56,7 +56,7 @@ class Import(NamedTuple):
     alias: str = ""
     """Name under which the module itself is known here; empty where it is not."""
     level: int = 0
-    """Python's leading dots."""
+    """Python's leading dots; 1 where Ruby's `require_relative` or PHP's `__DIR__` make it relative to the file."""
     line: int = 0
 
 

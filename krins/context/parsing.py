@@ -64,8 +64,8 @@ def parse(source: bytes, language: str) -> FileFacts:
         mention_units=mentions[0],
         mention_words=mentions[1],
         mention_counts=mentions[2],
-        imports=tuple(_imports(captures.get("import", ()), grammar)),
-        calls=_calls(captures, grammar, source, unit_of_line),
+        imports=tuple(_imports(captures.get("import", ()), grammar, lines)),
+        calls=_calls(captures, grammar, lines, unit_of_line),
     )
 
 
@@ -133,22 +133,23 @@ def _mentions(texts: Sequence[str], word: re.Pattern[str]) -> tuple[tuple[str, .
     return tuple(ids), _integers(units), _integers(words), _integers(counts)
 
 
-def _imports(nodes: Sequence[Node], grammar: Grammar) -> Iterator[Import]:
-    for _, node in sorted({node.start_byte: node for node in nodes}.items()):
-        line = node.start_point.row + 1
-        for found in grammar.imports(node):
-            yield found._replace(line=line)
+def _imports(nodes: Sequence[Node], grammar: Grammar, lines: Lines) -> Iterator[Import]:
+    for start, node in sorted({node.start_byte: node for node in nodes}.items()):
+        line = lines.line(start)
+        for module, names, alias, level, _ in grammar.imports(node):
+            yield Import(module, names, alias, level, line)
 
 
-def _calls(captures: Captures, grammar: Grammar, source: bytes, unit_of_line: Sequence[int]) -> tuple[Call, ...]:
+def _calls(captures: Captures, grammar: Grammar, lines: Lines, unit_of_line: Sequence[int]) -> tuple[Call, ...]:
     """Distinct calls of what is names alone, by unit."""
-    nodes, invocations = captures.get("call", []), captures.get("invocation", [])
+    source, nodes, invocations = lines.source, captures.get("call", []), captures.get("invocation", [])
+    starts = [node.start_byte for node in (*nodes, *invocations)]
     # Python's grammar has the star of `[*f()]` inside what is called.
-    callees = [(node.text or b"").lstrip(b"*") for node in nodes]
+    callees = [source[start : node.end_byte].lstrip(b"*") for start, node in zip(starts, nodes, strict=False)]
     for node in invocations:
         head = _CALL_HEAD.match(source, node.start_byte, node.end_byte)
         callees.append(head.group() if head else b"")
-    units = [unit_of_line[node.start_point.row] for node in (*nodes, *invocations)]
+    units = [unit_of_line[lines.line(start) - 1] for start in starts]
     found = sorted(set(zip(units, callees, strict=True)))
     split = grammar.split_callee
     return tuple([Call(unit, *names) for unit, callee in found if (names := split(callee)) is not None])
