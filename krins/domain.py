@@ -75,6 +75,9 @@ class Request:
     """Tells repeated answers to one question apart; it seeds the provider where the provider takes a seed."""
     answer_type: type[BaseModel] | None = None
     """Ask for a structured answer: its text is then JSON that this type validates."""
+    choices: tuple[str, ...] = ()
+    """Ask for one of these words, and for nothing else; they differ in more than case. The answer's text is then that
+    word as it stands here, wherever it can be read as one of them. Not together with `answer_type`."""
 
     @classmethod
     def of(cls, prompt: str, sample: int = 0) -> Request:
@@ -115,6 +118,8 @@ class Call:
     request_id: str | None = None
     is_cached: bool = False
     """Replayed from krins's cache: nothing was sent now, and nothing billed."""
+    agent: str = "proposer"
+    """Who asked: proposer, judge or tester."""
 
 
 class FailureKind(StrEnum):
@@ -152,6 +157,12 @@ class Attempt:
     calls: tuple[Call, ...] = ()
     """In the order in which they ended; the answering one is among them."""
     is_cached: bool = False
+    choice_probabilities: Mapping[str, float] | None = None
+    """Of each of the request's choices, adding up to 1; None: the model gives no log-probabilities, or none for these,
+    and the text is one of the choices."""
+    choice_mass: float | None = None
+    """How much of the probability fell on the choices at all, in [0, 1]: where it is small, the model did not take the
+    question for one that they answer. None: the model gives no log-probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +220,71 @@ class GateResult:
         return self.blocks and self.status is GateStatus.FAILED
 
 
+class Checkpoint(StrEnum):
+    """What a judge is asked about a change."""
+
+    FULFILS = "fulfils"
+    """It does what the task asks for."""
+    EDGE_CASES = "edge_cases"
+    TESTS = "tests"
+    """What changed is covered by tests, or needs none."""
+    SECURITY = "security"
+    COMPATIBILITY = "compatibility"
+    """Callers and files that are not in the change still work."""
+    READABILITY = "readability"
+    """It can be read, and changes nothing that need not change."""
+    PERFORMANCE = "performance"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointVerdict:
+    """A judge's word on one checkpoint."""
+
+    checkpoint: Checkpoint
+    holds: bool | None
+    """None: it does not count, for the judge quoted no line that is there, or said nothing."""
+    quote: str = ""
+    """The line of the change, of the task or of the gates' evidence that it rests on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a judge says of a change."""
+
+    score: float
+    """In [0, 1]: how sure it is that the change is right."""
+    is_probability: bool
+    """Whether the score is the model's P(yes); otherwise the share of checkpoints that hold among those that count."""
+    checkpoints: tuple[CheckpointVerdict, ...]
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One answer on the way to the change that is submitted, and what was said of it."""
+
+    diff: str = ""
+    """Empty where the answer is no change."""
+    problem: str = ""
+    """Why it is none."""
+    gates: tuple[GateResult, ...] = ()
+    judgement: Judgement | None = None
+    is_accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedTests:
+    """Tests that a model wrote from the request, before anything was changed; never the hidden ones."""
+
+    path: str
+    text: str
+    """Empty where none came that fail on the unchanged tree."""
+    problem: str = ""
+    """Why none came."""
+    passes: bool | None = None
+    """Whether what was submitted passes them; None where it was not tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class GivenContext:
     """How much of a task's source tree stood in its prompt, in o200k tokens."""
@@ -240,6 +316,11 @@ class Outcome:
     correlation_id: str = ""
     context: GivenContext | None = None
     """None for a task without a source tree."""
+    rounds: tuple[Round, ...] = field(default=())
+    """One for each answer of the proposer, in their order."""
+    submitted: int | None = None
+    """Which round's change the hidden tests judged; None where there was no change."""
+    generated_tests: GeneratedTests | None = None
 
     @property
     def billed_usd(self) -> Decimal:

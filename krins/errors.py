@@ -26,8 +26,12 @@
     │       ├── Refused                declined, or stopped by a safety filter
     │       ├── EmptyAnswer            no text at all
     │       ├── InvalidAnswer          a structured answer that is not of the type asked for
+    │       ├── NoPatch                no change in it, or one that changes nothing
+    │       ├── PatchFailed            a change that cannot be read, is cut off, or does not apply
+    │       ├── PatchRefused           a change of what it must leave alone
     │       └── TooLong                the prompt does not fit its context window
     ├── SandboxFault           the sandbox itself failed (not the code inside it)
+    ├── GateFault              a quality gate could not look: its tool is missing or broke
     ├── WorkerFault            an actor or the cluster died and did not come back
     ├── StorageFault           disk full, read-only directory, unreadable journal
     └── TrackingFault          the tracking server did not take the run
@@ -208,6 +212,18 @@ class InvalidAnswer(AnswerFault):
     """A structured answer is not of the type that was asked for."""
 
 
+class NoPatch(AnswerFault):
+    """The answer holds no change of a source tree, or one that changes nothing."""
+
+
+class PatchFailed(AnswerFault):
+    """The answer's change cannot be read, is cut off, or does not apply; the message names file and hunk."""
+
+
+class PatchRefused(AnswerFault):
+    """The answer's change is of paths that it must leave alone, or too large; the message names path and reason."""
+
+
 class TooLong(AnswerFault):
     """The prompt does not fit the model's context window; nothing is billed."""
 
@@ -216,6 +232,10 @@ class TooLong(AnswerFault):
 
 class SandboxFault(KrinsError):
     """The sandbox itself failed, as opposed to the code that ran in it."""
+
+
+class GateFault(KrinsError):
+    """A quality gate could not look at a change, because its tool is missing or broke."""
 
 
 class WorkerFault(KrinsError):

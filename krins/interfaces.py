@@ -140,6 +140,9 @@ class Reply(NamedTuple):
     finish_reason: str | None
     """`stop`, `length`, or the provider's own word for anything else."""
     request_id: str | None
+    choice_probabilities: Mapping[str, float] | None = None
+    choice_mass: float | None = None
+    """Both as in `krins.domain.Attempt`."""
 
 
 class Provider(Protocol):
@@ -167,8 +170,8 @@ class Provider(Protocol):
 class Verifier(Protocol):
     """Who says whether an answer is right. Blocking: callers run it in a thread."""
 
-    def verify(self, code: str, tests: str) -> Verdict:
-        """Run `tests` against `code`.
+    def verify(self, change: Change, tests: str) -> Verdict:
+        """Run `tests` against the tree after `change`.
 
         Raises:
             SandboxFault: the check could not be made; says nothing about the code.
@@ -229,7 +232,7 @@ class Sandbox(Protocol):
     @property
     def name(self) -> str: ...
 
-    def start(self, command: Sequence[str], files: Mapping[str, str], limits: Limits) -> SandboxedProcess:
+    def start(self, command: Sequence[str], files: Mapping[str, str | bytes], limits: Limits) -> SandboxedProcess:
         """Start `command` in a fresh sandbox whose read-only working directory holds `files` (name to content).
 
         Raises:

@@ -33,6 +33,8 @@ class Answer(NamedTuple):
     text: str
     tokens: Tokens | None = None
     """None: they are estimated."""
+    probabilities: Mapping[str, float] | None = None
+    """Of what may come as the first token; None: they are drawn."""
 
 
 class Answers(Protocol):
@@ -58,15 +60,14 @@ class Solutions:
     """Solves tasks: model `p-70` for 70% of (prompt, seed), drawn by hash; a model of another name always."""
 
     solutions: Mapping[str, str]
-    """A task's prompt, as it stands in what a model is asked, to its reference solution."""
+    """A task's prompt, as it stands in what a model is asked, to its reference, as an answer writes it."""
 
     def answer(self, question: Question) -> Answer:
-        code = next((code for prompt, code in self.solutions.items() if prompt in question.prompt), _WRONG)
-        code = code if _is_lucky(question) else _WRONG
-        return Answer(f"[fake answer] Here it is:\n\n```python\n{code}\n```\n")
+        files = next((files for prompt, files in self.solutions.items() if prompt in question.prompt), _WRONG)
+        return Answer(f"[fake answer] Here it is:\n\n{files if _is_lucky(question) else _WRONG}")
 
 
-_WRONG = "def nothing():\n    return None\n"
+_WRONG = "```python\ndef nothing():\n    return None\n```\n"
 
 
 def _is_lucky(question: Question) -> bool:
@@ -106,7 +107,7 @@ class FirstOf:
 
 
 def load_solutions(folder: Path) -> Solutions:
-    """Read `task.yaml` and `reference.py` of each task in a folder.
+    """Read `task.yaml` and the files under `reference/` of each task in a folder.
 
     Raises:
         TaskError: the folder is missing, or a task in it cannot be read.
@@ -116,32 +117,58 @@ def load_solutions(folder: Path) -> Solutions:
     with boundary(TaskError, f"{folder}: no tasks to solve", "name a folder of task folders"):
         return Solutions(
             {
-                yaml.safe_load((task / "task.yaml").read_text(encoding="utf-8"))["prompt"].rstrip(): (
-                    task / "reference.py"
-                ).read_text(encoding="utf-8")
+                yaml.safe_load((task / "task.yaml").read_text(encoding="utf-8"))["prompt"].rstrip(): "\n".join(
+                    _written(path, task / "reference") for path in _files(task / "reference")
+                )
                 for task in sorted(folder.iterdir())
                 if (task / "task.yaml").exists()
             }
         )
 
 
-def load_script(file: Path) -> Script:
-    """Read a YAML list of {match: regular expression, answer: text, model: name, usage: tokens}.
+def _files(root: Path) -> list[Path]:
+    return sorted(path for path in root.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
 
-    The latter two may be left out. `usage` has input_tokens and output_tokens, and where they are not 0 cached_tokens,
-    cache_write_tokens and reasoning_tokens, all counted as krins counts them.
+
+def _written(path: Path, root: Path) -> str:
+    """A file as answers give it: its path, and a block with the whole of it, fenced by more than it holds."""
+    text = path.read_text(encoding="utf-8")
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", text))])
+    language = "python" if path.suffix == ".py" else ""
+    end = "" if text.endswith("\n") else "\n"
+    return f"{path.relative_to(root).as_posix()}\n{fence}{language}\n{text}{end}{fence}\n"
+
+
+def load_script(file: Path) -> Script:
+    """Read a YAML list of {match: regular expression, answer: text, model: name, usage: tokens, probabilities: map}.
+
+    The latter three may be left out. `usage` has input_tokens and output_tokens, and where they are not 0
+    cached_tokens, cache_write_tokens and reasoning_tokens, all counted as krins counts them. `probabilities` are those
+    of what may come as the first token, for whoever asks.
 
     Raises:
         UserError: the file cannot be read, or is not like that.
     """
     import yaml
 
-    with boundary(UserError, f"{file}: not a script", "it is a YAML list of {match, answer, model, usage}"):
+    with boundary(
+        UserError, f"{file}: not a script", "it is a YAML list of {match, answer, model, usage, probabilities}"
+    ):
         return Script([_line(**entry) for entry in yaml.safe_load(file.read_text(encoding="utf-8"))])
 
 
-def _line(*, match: str, answer: str, model: str | None = None, usage: Mapping[str, int] | None = None) -> Line:
-    return Line(re.compile(match, re.DOTALL), Answer(answer, _tokens(**usage) if usage else None), model)
+def _line(
+    *,
+    match: str,
+    answer: str,
+    model: str | None = None,
+    usage: Mapping[str, int] | None = None,
+    probabilities: Mapping[str, float] | None = None,
+) -> Line:
+    if not all(isinstance(token, str) for token in probabilities or ()):
+        raise ValueError("tokens are text: quote yes and no, which YAML takes for truth values")
+    said = Answer(answer, _tokens(**usage) if usage else None, probabilities)
+    return Line(re.compile(match, re.DOTALL), said, model)
 
 
 def _tokens(

@@ -48,6 +48,8 @@ class Gemini:
         texts = [text_of(content.get("parts")) for content in contents]
         system = (body.get("systemInstruction") or {}).get("parts") or ""
         settings = body.get("generationConfig") or {}
+        schema = settings.get("responseJsonSchema") or settings.get("responseSchema")
+        words = schema["enum"] if schema and settings.get("responseMimeType") == "text/x.enum" else ()
         return Ask(
             provider=self.provider,
             model=model,
@@ -56,7 +58,9 @@ class Gemini:
             max_tokens=settings.get("maxOutputTokens"),
             is_streamed=is_streamed,
             seed=settings.get("seed") or 0,
-            schema=settings.get("responseJsonSchema") or settings.get("responseSchema"),
+            schema=None if words else schema,
+            words=tuple(words),
+            n_alternatives=(settings.get("logprobs") or 0) if settings.get("responseLogprobs") else None,
             thinks=(settings.get("thinkingConfig") or {}).get("thinkingBudget") != 0,
             caches=True,
         )
@@ -67,19 +71,21 @@ class Gemini:
     def whole(self, reply: Reply) -> Json:
         if reply.finish == "blocked":
             return _blocked(reply)
-        candidate = _candidate(reply.text if reply.finish != "refusal" else "", reply.finish)
+        candidate = _candidate(reply.text if reply.finish != "refusal" else "", reply.finish) | _logprobs(reply)
         return {"candidates": [candidate]} | _usage(reply, reply.tokens) | _tail(reply)
 
     def frames(self, reply: Reply) -> Iterator[Frame]:
         if reply.finish == "blocked":
             yield _frame(_blocked(reply))._replace(has_usage=reply.tells_usage, is_final=True)
             return
-        n_characters = 0
+        n_characters, logprobs = 0, _logprobs(reply)
         for piece in reply.pieces() if reply.finish != "refusal" else ():
             n_characters += len(piece)
             so_far = min(reply.tokens.output, reply.tokens.reasoning + count(n_characters))
             usage = _usage(reply, reply.tokens._replace(output=so_far))
-            yield _frame({"candidates": [_candidate(piece, None)]} | usage | _tail(reply))._replace(is_text=True)
+            candidate = _candidate(piece, None) | logprobs
+            yield _frame({"candidates": [candidate]} | usage | _tail(reply))._replace(is_text=True)
+            logprobs = {}  # the first piece tells all
         last = {"candidates": [_candidate("", reply.finish)]} | _usage(reply, reply.tokens) | _tail(reply)
         for _ in range(2 if reply.repeats_usage else 1):
             yield _frame(last)._replace(has_usage=reply.tells_usage, is_final=True)
@@ -128,6 +134,18 @@ def _candidate(text: str, finish: Finish | None) -> Json:
         candidate = {"index": 0, "safetyRatings": [rating]}
     reason = _FINISH_REASONS.get(finish) if finish else None
     return candidate | ({"finishReason": reason} if reason else {})
+
+
+def _logprobs(reply: Reply) -> Json:
+    if not reply.sampled:
+        return {}
+    chosen = [_scored(token.text, token.logprob) for token in reply.sampled]
+    top = [{"candidates": [_scored(*alternative) for alternative in token.alternatives]} for token in reply.sampled]
+    return {"logprobsResult": {"chosenCandidates": chosen, "topCandidates": top}}
+
+
+def _scored(token: str, logprob: float) -> Json:
+    return {"token": token, "logProbability": logprob}
 
 
 def _blocked(reply: Reply) -> Json:

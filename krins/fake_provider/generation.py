@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from krins.fake_provider.answers import Answer
 from krins.fake_provider.faults import Fault, Kind
+from krins.fake_provider.sampling import sampled, word_of
 from krins.fake_provider.schemas import instance
-from krins.fake_provider.wire import CHARACTERS_PER_TOKEN, Ask, Finish, Tokens, count
+from krins.fake_provider.wire import CHARACTERS_PER_TOKEN, Ask, Finish, Token, Tokens, count
 
 OWN_LIMIT_TOKENS = 4096
 """The most that is generated where a request states no limit."""
@@ -26,10 +27,22 @@ class Generated(NamedTuple):
     text: str
     finish: Finish
     tokens: Tokens
+    sampled: tuple[Token, ...] = ()
 
 
 def generate(ask: Ask, answer: Answer, fault: Fault | None) -> Generated:
-    """Raises Malformed where structured output is asked for by a schema that nothing can be made of."""
+    """The answer, as it comes under that fault.
+
+    Raises:
+        Malformed: structured output is asked for by a schema that nothing can be made of.
+    """
+    generated = _generated(ask, answer, fault)
+    if ask.n_alternatives is None or generated.finish not in ("stop", "length", "none"):
+        return generated
+    return generated._replace(sampled=sampled(ask, generated.text, answer.probabilities))
+
+
+def _generated(ask: Ask, answer: Answer, fault: Fault | None) -> Generated:
     kind = fault.kind if fault else None
     limit = ask.max_tokens or OWN_LIMIT_TOKENS
     tokens = answer.tokens or _estimate(ask, answer.text, limit)
@@ -54,6 +67,8 @@ def _said(ask: Ask, answer: Answer, finish: Finish, tokens: Tokens, limit: int) 
     text = answer.text
     if ask.schema is not None and not _is_object(text):
         text = json.dumps(instance(ask.schema), ensure_ascii=False)
+    if ask.words and text not in ask.words:
+        text = word_of(ask)
     if answer.tokens is None:
         tokens = tokens._replace(output=tokens.reasoning + max(1, count(len(text))))
     return _limited(text, finish, tokens, limit)

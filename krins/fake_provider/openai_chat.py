@@ -1,17 +1,21 @@
 """OpenAI's Chat Completions on the wire: https://developers.openai.com/api/reference/resources/chat.
 
 llama.cpp, vLLM and Ollama speak it too. Invariants: a streamed answer tells usage only where `stream_options` asks for
-it, in a chunk without choices before `[DONE]`. Left out: tools, several choices, audio, log probabilities.
+it, in a chunk without choices before `[DONE]`. `grammar` is read as llama.cpp does where it
+is a choice of words. Left out: tools, several choices, audio, other grammars.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
 from krins.fake_provider.faults import Kind
 from krins.fake_provider.openai_errors import error_body, model_body, models_body, overloaded_in_stream
-from krins.fake_provider.wire import Ask, Finish, Frame, Json, Reply, Tokens, dump, required, text_of
+from krins.fake_provider.sampling import token_logprobs
+from krins.fake_provider.wire import Ask, Finish, Frame, Json, Malformed, Reply, Tokens, dump, required, text_of
 
 _FINISH_REASONS: dict[Finish, str | None] = {
     "stop": "stop",
@@ -32,6 +36,8 @@ class OpenAIChat:
         texts = [text_of(message.get("content")) for message in messages]
         wanted = body.get("response_format") or {}
         schema = (wanted.get("json_schema") or {}).get("schema")
+        if body.get("top_logprobs") is not None and not body.get("logprobs"):
+            raise Malformed("top_logprobs requires logprobs to be set to true")
         return Ask(
             provider=self.provider,
             model=required(body, "model", str),
@@ -43,6 +49,8 @@ class OpenAIChat:
             schema=_ANY_OBJECT if wanted.get("type") == "json_object" else schema,
             thinks=body.get("reasoning_effort") not in (None, "none"),
             caches=True,
+            words=tuple(json.loads(word) for word in re.findall(r'"(?:[^"\\]|\\.)*"', body.get("grammar") or "")),
+            n_alternatives=(body.get("top_logprobs") or 0) if body.get("logprobs") else None,
             streams_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         )
 
@@ -57,7 +65,12 @@ class OpenAIChat:
             "refusal": reply.text if is_refusal else None,
             "annotations": [],
         }
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _FINISH_REASONS[reply.finish]}
+        choice = {
+            "index": 0,
+            "message": message,
+            "logprobs": _logprobs(reply),
+            "finish_reason": _FINISH_REASONS[reply.finish],
+        }
         body = _head(reply, "chat.completion") | {"choices": [choice]}
         return body | ({"usage": _usage(reply.tokens)} if reply.tells_usage else {})
 
@@ -67,8 +80,10 @@ class OpenAIChat:
         tells_usage = reply.tells_usage and reply.ask.streams_usage
         head |= {"usage": None} if tells_usage else {}
         yield _chunk(head, {"role": "assistant", "content": "", "refusal": None})
+        logprobs = _logprobs(reply)
         for piece in reply.pieces():
-            yield _chunk(head, {key: piece})._replace(is_text=True)
+            yield _chunk(head, {key: piece}, logprobs=logprobs)._replace(is_text=True)
+            logprobs = None  # the first piece tells all
         yield _chunk(head, {}, _FINISH_REASONS[reply.finish])
         if tells_usage:
             usage = _frame(head | {"choices": [], "usage": _usage(reply.tokens)})._replace(has_usage=True)
@@ -118,8 +133,12 @@ def _usage(tokens: Tokens) -> Json:
     }
 
 
-def _chunk(head: Json, delta: Json, finish_reason: str | None = None) -> Frame:
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+def _logprobs(reply: Reply) -> Json | None:
+    return {"content": token_logprobs(reply), "refusal": None} if reply.sampled else None
+
+
+def _chunk(head: Json, delta: Json, finish_reason: str | None = None, logprobs: Json | None = None) -> Frame:
+    choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
     return _frame(head | {"choices": [choice]})
 
 

@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 from krins.fake_provider.faults import Kind
 from krins.fake_provider.openai_errors import error_body, model_body, models_body, overloaded_in_stream
+from krins.fake_provider.sampling import token_logprobs
 from krins.fake_provider.wire import Ask, Finish, Frame, Json, Reply, Tokens, dump, required, text_of
 
 _INCOMPLETE: dict[Finish, str] = {"length": "max_output_tokens", "blocked": "content_filter"}
+_LOGPROBS = "message.output_text.logprobs"
 
 
 class OpenAIResponses:
@@ -33,6 +35,7 @@ class OpenAIResponses:
             max_tokens=body.get("max_output_tokens"),
             is_streamed=bool(body.get("stream")),
             schema=wanted.get("schema"),
+            n_alternatives=(body.get("top_logprobs") or 0) if _LOGPROBS in (body.get("include") or ()) else None,
             thinks=(body.get("reasoning") or {}).get("effort") != "none",
             caches=True,
         )
@@ -110,7 +113,8 @@ def _output(reply: Reply) -> list[Json]:
     if reply.finish == "refusal":
         part: Json = {"type": "refusal", "refusal": reply.text}
     else:
-        part = {"type": "output_text", "text": reply.text, "annotations": [], "logprobs": []}
+        logprobs = token_logprobs(reply)
+        part = {"type": "output_text", "text": reply.text, "annotations": [], "logprobs": logprobs}
     status = "incomplete" if reply.finish == "length" else "completed"
     message = {"id": f"msg_{reply.answer_id[5:]}", "type": "message", "role": "assistant", "status": status}
     return [*reasoning, message | {"content": [part]}]

@@ -94,7 +94,7 @@ class Service:
         if kind in UNBILLED:
             return None
         question = Question(plain_name(ask.model), ask.prompt, ask.seed, exchange.headers)
-        text, finish, tokens = generate(ask, self.answers.answer(question) or Echo().answer(question), fault)
+        text, finish, tokens, sampled = generate(ask, self.answers.answer(question) or Echo().answer(question), fault)
         row.charge(tokens)
         return Reply(
             ask,
@@ -102,6 +102,7 @@ class Service:
             finish,
             tokens,
             row.answer_id,
+            sampled,
             created_at_seconds=self.clock.now_seconds(),
             tells_usage=kind is not Kind.NO_USAGE,
             repeats_usage=kind is Kind.DUPLICATE_USAGE,

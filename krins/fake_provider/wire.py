@@ -25,6 +25,15 @@ _MOST_PIECES = 64
 _PIECE_CHARACTERS = 16
 
 
+class Token(NamedTuple):
+    """A token of an answer."""
+
+    text: str
+    logprob: float
+    alternatives: tuple[tuple[str, float], ...]
+    """What is most probable in its place, with log-probabilities, as much as was asked for; it need not be there."""
+
+
 class Malformed(Exception):
     """A request is not what this wire format allows."""
 
@@ -59,6 +68,10 @@ class Ask:
     """Answer with JSON of this schema."""
     tool: str | None = None
     """Answer by calling this tool."""
+    words: tuple[str, ...] = ()
+    """Answer with one of these."""
+    n_alternatives: int | None = None
+    """Tell log-probabilities, and those of so many alternatives to each token."""
     thinks: bool = False
     """Some output tokens go into thought."""
     caches: bool = False
@@ -76,6 +89,8 @@ class Reply:
     tokens: Tokens
     answer_id: str
     """32 hexadecimal digits that ids are made of."""
+    sampled: tuple[Token, ...]
+    """What the text begins with; empty where nobody asks for log-probabilities."""
     created_at_seconds: float
     tells_usage: bool = True
     repeats_usage: bool = False

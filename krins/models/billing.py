@@ -9,6 +9,7 @@ Left out: how room is found (`krins.models.ledger`), and what the worst case of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from krins.domain import Call, Request, Usage
@@ -16,12 +17,14 @@ from krins.errors import InvalidAnswer, ModelFault
 from krins.interfaces import Clock, Reply
 from krins.models.job import Answered, Job, Layer
 from krins.models.ledger import Amount, Ledger
+from krins.models.providers.choices import chosen
 from krins.models.providers.structured import validate
 from krins.models.spec import ModelSpec
 from krins.models.tracing import Span, call_span
 from krins.models.worst_case import worst_case
 
 _NOTHING = Decimal(0)
+_LONGEST_WORDS = 80
 
 
 class Billing:
@@ -43,7 +46,7 @@ class Billing:
     async def _call(self, request: Request, job: Job, books: _Books, span: Span[Call]) -> Answered:
         try:
             answered = await self._inner.ask(request, job)
-            _check_type(request, answered.reply)
+            answered = answered._replace(reply=_checked(request, answered.reply))
             call = books.answered(answered.reply)
             return answered
         except ModelFault as fault:
@@ -122,12 +125,23 @@ class _Books:
             self.actual = Amount(cost_usd or _NOTHING, usage.tokens if usage else 0, 1)
 
 
-def _check_type(request: Request, reply: Reply) -> None:
-    """A structured answer of another type is a fault of the model, and is paid for."""
-    if request.answer_type is None:
-        return
+def _checked(request: Request, reply: Reply) -> Reply:
+    """A structured answer of another type, or none of the choices, is a fault of the model, and is paid for."""
     try:
-        validate(reply.text, request.answer_type)
+        if request.answer_type is not None:
+            validate(reply.text, request.answer_type)
+        return _as_choice(reply, request.choices) if request.choices else reply
     except InvalidAnswer as fault:
         fault.usage, fault.request_id = reply.usage, reply.request_id
         raise
+
+
+def _as_choice(reply: Reply, choices: Sequence[str]) -> Reply:
+    """Where the choices' probabilities are known, it does not matter which word was written, or whether any was."""
+    choice = chosen(reply.text, choices)
+    if choice is None and reply.choice_probabilities is None:
+        raise InvalidAnswer(
+            f"the answer is none of {', '.join(choices)}: {reply.text[:_LONGEST_WORDS]!r}",
+            "ask a model that follows instructions, or allow more output tokens if it was cut off",
+        )
+    return reply if choice is None else reply._replace(text=choice)

@@ -62,6 +62,7 @@ def resolve(settings: LiveModel, environ: Mapping[str, str] = os.environ) -> Mod
         context_window=settings.context_window or (info.context_window if info else None),
         max_output_tokens=_max_output_tokens(settings, model),
         price=price,
+        reasons=_reasons(settings, model, provider),
     )
     return replace(spec, fallback=_fallback(spec))
 
@@ -140,10 +141,18 @@ def _provider(settings: LiveModel, model: str) -> ProviderName:
 
 def _known(settings: LiveModel, model: str, provider: ProviderName) -> ModelInfo | None:
     """What the data says of the model, where it is the vendor's own that is asked."""
-    is_own_server = provider == "openai-chat" and settings.base_url is not None
-    if is_own_server and _pool_model(settings, model) is None:
+    if _is_own_server(settings, provider) and _pool_model(settings, model) is None:
         return None
     return known_model(_VENDORS[provider], model)
+
+
+def _is_own_server(settings: LiveModel, provider: ProviderName) -> bool:
+    return provider == "openai-chat" and settings.base_url is not None
+
+
+def _reasons(settings: LiveModel, model: str, provider: ProviderName) -> bool:
+    found = _pool_model(settings, model)
+    return "reasoning" in found.capabilities if found else not _is_own_server(settings, provider)
 
 
 def _price(settings: LiveModel, vendor: Vendor, info: ModelInfo | None) -> Price | None:

@@ -42,6 +42,8 @@ class ModelSpec:
     """None where nobody knows: such a model is refused under a budget in USD."""
     fallback: tuple[str, ...] = ()
     """Names of the models to ask instead, in this order."""
+    reasons: bool = True
+    """It may think before it answers, which takes output tokens: nobody says that it does not."""
 
     @property
     def name(self) -> str:

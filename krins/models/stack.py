@@ -52,6 +52,8 @@ class LayeredModel:
             finish_reason=reply.finish_reason,
             request_id=reply.request_id,
             calls=tuple(job.calls),
+            choice_probabilities=reply.choice_probabilities,
+            choice_mass=reply.choice_mass,
         )
 
 

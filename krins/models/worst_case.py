@@ -3,7 +3,7 @@
 Input is bounded without any tokenizer: models count byte-level tokens, or fall back to bytes, so every token stands for
 at least one byte of UTF-8 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", 2.2; Kudo and
 Richardson 2018, "SentencePiece", with byte fallback), and what a chat template adds is bounded by a stated overhead.
-Output is bounded by `max_output_tokens`, which providers keep to, reasoning included. For text in English or code the
+Output is bounded by the limit sent, which providers keep to, reasoning included. For text in English or code the
 bound on input is about four times what is billed. Invariants: prices may depend on the prompt's length only so that a
 longer one is never cheaper, as all known ones do; then no call that keeps to both bounds costs more. The bound is not
 cut at the context window: providers truncate nothing but refuse what is too long, and do so by their own count.
@@ -17,6 +17,7 @@ from decimal import Decimal
 
 from krins.domain import Request, Usage
 from krins.models.ledger import Amount
+from krins.models.providers.choices import output_limit, system_prompt
 from krins.models.providers.structured import answer_schema
 from krins.models.spec import ModelSpec
 
@@ -34,13 +35,13 @@ def worst_case(request: Request, spec: ModelSpec, now_seconds: float) -> Amount:
 
     `usd` is 0 for a model without a price: a budget in USD refuses those (`krins.models.catalogue.check_prices`).
     """
-    input_tokens, output_tokens = most_input_tokens(request), spec.max_output_tokens
+    input_tokens, output_tokens = most_input_tokens(request), output_limit(request, spec)
     return Amount(_most_usd(spec, input_tokens, output_tokens, now_seconds), input_tokens + output_tokens, 1)
 
 
 def most_input_tokens(request: Request) -> int:
     """No provider counts more tokens of input than this."""
-    texts = [request.system, *(message.text for message in request.messages)]
+    texts = [system_prompt(request), *(message.text for message in request.messages)]
     overhead = _TOKENS_A_REQUEST
     if request.answer_type is not None:
         texts.append(json.dumps(answer_schema(request.answer_type)))

@@ -152,6 +152,25 @@ def test_a_structured_answer_of_another_type_is_paid_for() -> None:
     assert (bench.call.cost_usd, bench.call.usage) == (Decimal("0.00007"), Usage(10, 20))
 
 
+def test_an_answer_that_is_none_of_the_choices_is_paid_for() -> None:
+    bench = Bench(Reply("It depends", Usage(10, 20), "stop", "r1"))
+    with pytest.raises(InvalidAnswer, match="none of yes, no: 'It depends'"):
+        asyncio.run(bench.ask(Request(HELLO.messages, choices=("yes", "no"))))
+    assert (bench.call.cost_usd, bench.call.usage) == (Decimal("0.00007"), Usage(10, 20))
+
+
+@pytest.mark.parametrize(
+    ("said", "probabilities", "text"),
+    [(" Yes.", None, "yes"), ("NO", {"yes": 0.6, "no": 0.4}, "no"), ("It is", {"yes": 0.6, "no": 0.4}, "It is")],
+)
+def test_an_answer_is_the_choice_that_it_names_or_what_was_written_where_probabilities_tell(
+    said: str, probabilities: dict[str, float] | None, text: str
+) -> None:
+    bench = Bench(Reply(said, Usage(10, 20), "stop", "r1", probabilities))
+    answered = asyncio.run(bench.ask(Request(HELLO.messages, choices=("yes", "no"))))
+    assert (answered.reply.text, answered.reply.choice_probabilities) == (text, probabilities)
+
+
 def test_a_model_without_a_price_is_counted_in_tokens() -> None:
     bench = Bench(Reply("Hi", Usage(10, 20), "stop", "r1"), price=None)
     asyncio.run(bench.ask())

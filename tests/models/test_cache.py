@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -18,6 +19,7 @@ from krins.errors import ModelFault, Overloaded, Refused
 from krins.interfaces import OnText
 from krins.models.cache import AnswerStore, Cached
 from krins.models.cache.fingerprint import fingerprint
+from krins.models.cache.kept import Kept
 from krins.models.cache.meaning import same_meaning
 from krins.models.spec import ModelSpec
 from krins.suite import AnswerCache, LiveModel
@@ -149,19 +151,34 @@ def test_the_least_recently_used_go_first(tmp_path: Path) -> None:
 
 def test_a_fingerprint_is_the_same_for_ever() -> None:
     """A golden value: if it changes, answers of all users are lost, so FORMAT must go up on purpose."""
-    assert len(fingerprint(HELLO, SPEC)) == 64
+    assert fingerprint(HELLO, SPEC) == "85971f2368c75d2254dc2e848c63552e6068c576e5735de64dcfc4631af89224"
     assert fingerprint(HELLO, SPEC) == fingerprint(Request((Message("user", "Hello"),)), SPEC)
     others = [
         fingerprint(Request.of("Hello "), SPEC),
         fingerprint(Request.of("hello"), SPEC),
         fingerprint(Request.of("Hello", sample=1), SPEC),
         fingerprint(replace(HELLO, system="s"), SPEC),
+        fingerprint(replace(HELLO, choices=("yes", "no")), SPEC),
+        fingerprint(replace(HELLO, choices=("no", "yes")), SPEC),
         fingerprint(HELLO, replace(SPEC, model="n")),
         fingerprint(HELLO, replace(SPEC, base_url=None)),
         fingerprint(HELLO, replace(SPEC, max_output_tokens=65)),
         fingerprint(HELLO, replace(SPEC, provider="openai")),
     ]
     assert len({fingerprint(HELLO, SPEC), *others}) == len(others) + 1
+
+
+def test_how_probable_the_choices_were_is_kept_to_the_last_digit() -> None:
+    attempt = Attempt(
+        "yes", Usage(3, 4), 1.5, "m", choice_probabilities={"yes": 0.1 + 0.2, "no": 0.7}, choice_mass=1 / 3
+    )
+    assert Kept.from_json(Kept(attempt).to_json()).answer == attempt
+
+
+def test_an_answer_that_was_kept_before_there_were_choices_is_still_one() -> None:
+    content = json.loads(Kept(Attempt("yes", None, 1.5, "m")).to_json())
+    del content["answer"]["choice_probabilities"], content["answer"]["choice_mass"]
+    assert Kept.from_json(json.dumps(content).encode()).answer == Attempt("yes", None, 1.5, "m")
 
 
 @given(st.text(), st.text())

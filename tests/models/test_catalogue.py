@@ -90,6 +90,12 @@ def test_an_unknown_model_with_a_base_url_speaks_chat_completions_there_at_an_un
     assert (spec.price, spec.context_window) == (None, None)
 
 
+def test_only_a_server_of_ones_own_is_taken_to_answer_without_reasoning() -> None:
+    assert not resolve("qwen", base_url=LOCAL).reasons
+    assert resolve("gpt-6-luna").reasons
+    assert resolve("gpt-4o-mini", provider="openai").reasons
+
+
 def test_a_server_of_ones_own_does_not_bill_as_the_vendor_does() -> None:
     # OpenAI's data has a price for this open model
     assert resolve("gpt-oss-20b", provider="openai-chat", base_url=LOCAL).price is None

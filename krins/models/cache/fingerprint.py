@@ -1,10 +1,10 @@
 """When two questions to a model are the same: the SHA-256 of everything that can change its answer or what that costs.
 
 Invariants: equal fingerprints mean the same provider, address, model, messages, system prompt, schema of a structured
-answer, settings and sample, byte for byte; they are the same in every process and under every version of Python. Texts
-are not normalised: a model sees code points, so an accent composed or decomposed is another prompt, and may be what the
-task is about. Left out: the key, limits of time, tries, hedges, fallbacks and prices, which change no answer of the
-model, and the name that the suite gives it.
+answer, choices, settings and sample, byte for byte; they are the same in every process and under every version of
+Python. Texts are not normalised: a model sees code points, so an accent composed or decomposed is another prompt, and
+may be what the task is about. Left out: the key, limits of time, tries, hedges, fallbacks and prices, which change no
+answer of the model, and the name that the suite gives it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FORMAT = 1
 def fingerprint(request: Request, spec: ModelSpec) -> str:
     """64 hexadecimal digits."""
     settings = spec.settings
-    content = {
+    content: dict[str, object] = {
         "format": FORMAT,
         "provider": spec.provider,
         "base_url": spec.base_url,
@@ -41,6 +41,8 @@ def fingerprint(request: Request, spec: ModelSpec) -> str:
         "max_output_tokens": spec.max_output_tokens,
         "prompt_caching": settings.prompt_caching,
     }
+    if request.choices:  # left out otherwise, so that answers from before there were any are still found
+        content["choices"] = list(request.choices)
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     # Lone surrogates come out of broken JSON and are no valid UTF-8; passed on, they still tell texts apart.
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()

@@ -10,6 +10,7 @@ import re
 
 from krins.errors import UserError
 from krins.interfaces import Clock, Provider
+from krins.models.providers.choices import Unweighed
 from krins.models.providers.http import NO_PAID_CALLS_VARIABLE, refuse_paid
 from krins.models.spec import ModelSpec
 
@@ -48,14 +49,14 @@ def build_provider(spec: ModelSpec, clock: Clock) -> Provider:
     if spec.provider == "google":
         from krins.models.providers.google import GoogleGenAI
 
-        return GoogleGenAI(spec, key, clock)
+        return Unweighed(GoogleGenAI(spec, key, clock))
     if spec.provider == "openai":
         from krins.models.providers.openai_responses import OpenAIResponses
 
-        return OpenAIResponses(spec, key, clock)
+        return Unweighed(OpenAIResponses(spec, key, clock))
     from krins.models.providers.openai_chat import OpenAIChat
 
-    return OpenAIChat(spec, key, clock)
+    return Unweighed(OpenAIChat(spec, key, clock))
 
 
 __all__ = ["NO_PAID_CALLS_VARIABLE", "build_provider", "check_provider"]

@@ -2,7 +2,8 @@
 
 Invariants: a stream counts only with `message_stop`; usage in a stream is cumulative, so the last that was told of each
 number holds, and it is known once `message_delta` has told the output; a structured answer is the input of a tool that
-the model must call. The API takes no seed, so `sample` only tells answers apart here. Left out: other tools, thinking.
+the model must call. The API takes no seed, so `sample` only tells answers apart here, and gives no
+log-probabilities. Left out: other tools, thinking.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from krins.domain import Request, Usage
 from krins.errors import BrokenReply
 from krins.interfaces import Clock, OnText, Reply
+from krins.models.providers.choices import output_limit, system_prompt
 from krins.models.providers.faults import attributed, fault_of, sdk_boundary
 from krins.models.providers.http import http_client
 from krins.models.providers.replies import count, finished, say
@@ -101,10 +103,10 @@ class AnthropicMessages:
         arguments: dict[str, Any] = {
             "model": spec.model,
             "messages": [{"role": message.role, "content": message.text} for message in request.messages],
-            "max_tokens": spec.max_output_tokens,
+            "max_tokens": output_limit(request, spec),
         }
-        if request.system:
-            arguments["system"] = request.system
+        if system := system_prompt(request):
+            arguments["system"] = system
         if spec.settings.prompt_caching:
             arguments["cache_control"] = {"type": "ephemeral"}
         if spec.settings.temperature is not None:

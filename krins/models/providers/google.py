@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 from contextlib import aclosing
 from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from krins.domain import Request, Usage
 from krins.errors import BrokenReply
 from krins.interfaces import Clock, OnText, Reply
+from krins.models.providers.choices import N_ALTERNATIVES, Alternative, output_limit, system_prompt, weigh
 from krins.models.providers.faults import attributed, sdk_boundary
 from krins.models.providers.http import http_client
 from krins.models.providers.replies import count, finished, say
@@ -25,7 +27,7 @@ from krins.models.spec import ModelSpec
 if TYPE_CHECKING:
     import httpx2
     from google.genai import Client
-    from google.genai.types import GenerateContentConfig, GenerateContentResponse
+    from google.genai.types import GenerateContentConfig, GenerateContentResponse, LogprobsResult
 
 _CATEGORIES = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 _CHECK_MILLISECONDS = 20_000
@@ -38,6 +40,7 @@ class GoogleGenAI:
 
     def __init__(self, spec: ModelSpec, key: str, clock: Clock) -> None:
         self._spec, self._key, self._clock = spec, key, clock
+        self.weighs = True
 
     @cached_property
     def _http(self) -> httpx2.AsyncClient:
@@ -74,7 +77,7 @@ class GoogleGenAI:
                 async with aclosing(chunks) as stream:
                     async for chunk in stream:
                         heard.take(chunk, on_text)
-            return self._finish(heard)
+            return self._finish(heard, request)
 
     async def check(self) -> None:
         """Ask for one model of the list, which costs nothing; a server without one passes."""
@@ -97,13 +100,14 @@ class GoogleGenAI:
         if http is not None:
             await http.aclose()
 
-    def _finish(self, heard: _Heard) -> Reply:
+    def _finish(self, heard: _Heard, request: Request) -> Reply:
         if not heard.is_one:
             raise attributed(BrokenReply("the reply holds no candidates"), self._spec, heard.usage)
         reason = heard.finish_reason
         refusal = heard.block_reason or (heard.finish_message or reason if reason in _REFUSALS else None)
         finish = _STOP.get(reason or "", reason)
-        return finished(self._spec, "".join(heard.texts), heard.usage, finish, heard.id, refusal)
+        weights = weigh(heard.tokens, request.choices)
+        return finished(self._spec, "".join(heard.texts), heard.usage, finish, heard.id, refusal, weights)
 
     def _config(self, request: Request) -> GenerateContentConfig:
         from google.genai.types import (
@@ -115,10 +119,10 @@ class GoogleGenAI:
         )
 
         config = GenerateContentConfig(
-            max_output_tokens=self._spec.max_output_tokens,
+            max_output_tokens=output_limit(request, self._spec),
             temperature=self._spec.settings.temperature,
             seed=request.sample,
-            system_instruction=request.system or None,
+            system_instruction=system_prompt(request) or None,
             automatic_function_calling=AutomaticFunctionCallingConfig(disable=True),
             automatic_continuation=False,  # else one call becomes many, for none of which money is reserved
             safety_settings=[
@@ -129,6 +133,11 @@ class GoogleGenAI:
         if request.answer_type is not None:
             config.response_mime_type = "application/json"
             config.response_json_schema = json.loads(json.dumps(answer_schema(request.answer_type)))
+        if request.choices:
+            config.response_mime_type = "text/x.enum"
+            config.response_schema = {"type": "STRING", "enum": list(request.choices)}
+            if self.weighs:
+                config.response_logprobs, config.logprobs = True, N_ALTERNATIVES
         return config
 
 
@@ -137,6 +146,7 @@ class _Heard:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.tokens: list[list[Alternative]] = []
         self._told: Usage | None = None
         self.finish_reason: str | None = None
         self.finish_message: str | None = None
@@ -166,10 +176,20 @@ class _Heard:
             if candidate.finish_reason is not None:
                 self.finish_reason = candidate.finish_reason.name
                 self.finish_message = candidate.finish_message
+            self.tokens += _tokens(candidate.logprobs_result)
             parts = (candidate.content.parts if candidate.content else None) or ()
             for piece in (part.text for part in parts if part.text and not part.thought):
                 self.texts.append(piece)
                 say(on_text, piece)
+
+
+def _tokens(told: LogprobsResult | None) -> list[list[Alternative]]:
+    """One that came need not be among the most probable ones."""
+    if told is None or told.chosen_candidates is None:
+        return []
+    steps = zip_longest(told.chosen_candidates, told.top_candidates or ())
+    alternatives = [(came, *((step.candidates if step else None) or ())) for came, step in steps if came]
+    return [[Alternative(each.token or "", each.log_probability) for each in token] for token in alternatives]
 
 
 def _usage(told: Any) -> Usage | None:

@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING, Any
 from krins.domain import Request, Usage
 from krins.errors import BrokenReply, ModelFault
 from krins.interfaces import Clock, OnText, Reply
+from krins.models.providers.choices import (
+    N_ALTERNATIVES,
+    Alternative,
+    Weights,
+    grammar,
+    output_limit,
+    system_prompt,
+    weigh,
+)
 from krins.models.providers.faults import attributed, fault_of, sdk_boundary
 from krins.models.providers.http import Tail
 from krins.models.providers.openai_client import check_models, open_client
@@ -30,6 +39,7 @@ class OpenAIChat:
 
     def __init__(self, spec: ModelSpec, key: str, clock: Clock) -> None:
         self._spec, self._key, self._clock = spec, key, clock
+        self.weighs = True
 
     @cached_property
     def _client(self) -> AsyncOpenAI:
@@ -63,6 +73,7 @@ class OpenAIChat:
                 choices[0].finish_reason,
                 completion.id,
                 message.refusal,
+                weigh(_tokens(choices[0]), request.choices),
             )
 
     def _no_answer(self, completion: Any) -> ModelFault:
@@ -82,18 +93,27 @@ class OpenAIChat:
             if _DONE not in tail.content:
                 broken = BrokenReply("the stream ended without its final event [DONE]")
                 raise attributed(broken, self._spec, heard.usage)
-            return self._finish("".join(heard.texts), heard.usage, heard.finish_reason, heard.id, heard.refusal)
+            weights = weigh(heard.tokens, request.choices)
+            text = "".join(heard.texts)
+            return self._finish(text, heard.usage, heard.finish_reason, heard.id, heard.refusal, weights)
 
     def _finish(
-        self, text: str, usage: Usage | None, finish_reason: str | None, reply_id: str | None, refusal: str | None
+        self,
+        text: str,
+        usage: Usage | None,
+        finish_reason: str | None,
+        reply_id: str | None,
+        refusal: str | None,
+        weights: Weights | None,
     ) -> Reply:
         if finish_reason == "content_filter":
             refusal = refusal or "stopped by a content filter"
-        return finished(self._spec, text, usage, finish_reason, reply_id, refusal or None)
+        return finished(self._spec, text, usage, finish_reason, reply_id, refusal or None, weights)
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         spec = self._spec
-        system = [{"role": "system", "content": request.system}] if request.system else []
+        told = system_prompt(request)
+        system = [{"role": "system", "content": told}] if told else []
         limit = "max_completion_tokens" if spec.base_url is None else "max_tokens"  # servers know the older name
         temperature = spec.settings.temperature
         if temperature is None and spec.base_url is not None:
@@ -101,7 +121,7 @@ class OpenAIChat:
         arguments: dict[str, Any] = {
             "model": spec.model,
             "messages": [*system, *({"role": m.role, "content": m.text} for m in request.messages)],
-            limit: spec.max_output_tokens,
+            limit: output_limit(request, spec),
             "seed": request.sample,
         }
         if temperature is not None:
@@ -113,6 +133,11 @@ class OpenAIChat:
                 "strict": True,
             }
             arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if request.choices and self.weighs:
+            arguments |= {"logprobs": True, "top_logprobs": N_ALTERNATIVES}
+            if spec.base_url is not None:
+                # llama.cpp holds the answer to it, tells what would have come without, and others pass over it.
+                arguments["extra_body"] = {"grammar": grammar(request.choices)}
         return arguments
 
 
@@ -122,6 +147,7 @@ class _Heard:
     def __init__(self) -> None:
         self.has_begun = False
         self.texts: list[str] = []
+        self.tokens: list[list[Alternative]] = []
         self._told: Usage | None = None
         self.finish_reason: str | None = None
         self.id: str | None = None
@@ -137,11 +163,18 @@ class _Heard:
         self._told = _usage(chunk.usage) or self._told
         for choice in chunk.choices or ():
             self.finish_reason = choice.finish_reason or self.finish_reason
+            self.tokens += _tokens(choice)
             if choice.delta.refusal:
                 self.refusal = (self.refusal or "") + choice.delta.refusal
             if choice.delta.content:
                 self.texts.append(choice.delta.content)
                 say(on_text, choice.delta.content)
+
+
+def _tokens(choice: Any) -> list[list[Alternative]]:
+    """Of an answer, or of a piece of one."""
+    told = getattr(getattr(choice, "logprobs", None), "content", None) or ()
+    return [[Alternative(each.token, each.logprob) for each in (token, *token.top_logprobs)] for token in told]
 
 
 def _usage(told: Any) -> Usage | None:

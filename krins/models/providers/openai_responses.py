@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from krins.domain import Request, Usage
 from krins.errors import BrokenReply
 from krins.interfaces import Clock, OnText, Reply
+from krins.models.providers.choices import N_ALTERNATIVES, Alternative, output_limit, system_prompt, weigh
 from krins.models.providers.faults import attributed, fault_of, sdk_boundary
 from krins.models.providers.openai_client import check_models, open_client
 from krins.models.providers.replies import count, finished, say
@@ -30,6 +31,7 @@ class OpenAIResponses:
 
     def __init__(self, spec: ModelSpec, key: str, clock: Clock) -> None:
         self._spec, self._key, self._clock = spec, key, clock
+        self.weighs = True
 
     @cached_property
     def _client(self) -> AsyncOpenAI:
@@ -43,7 +45,7 @@ class OpenAIResponses:
                 heard.final = await self._client.responses.create(**self._arguments(request))
             else:
                 await self._stream(request, heard, on_text)
-            return self._finish(heard.final)
+            return self._finish(heard.final, request)
 
     async def check(self) -> None:
         await check_models(self._client, self._spec, self._clock)
@@ -66,7 +68,7 @@ class OpenAIResponses:
         if heard.final is None:
             raise attributed(BrokenReply("the stream ended without its final event response.completed"), self._spec)
 
-    def _finish(self, response: Any) -> Reply:
+    def _finish(self, response: Any, request: Request) -> Reply:
         output, status = getattr(response, "output", None), getattr(response, "status", None)
         error = getattr(response, "error", None)
         if error is not None:
@@ -85,18 +87,19 @@ class OpenAIResponses:
             refusals = refusals or ["stopped by a content filter"]
         refusal = " ".join(refusals) if refusals else None
         reason = _REASONS.get(reason or "", reason)
-        return finished(self._spec, text, _usage(response.usage), reason, response.id, refusal)
+        weights = weigh(_tokens(output), request.choices)
+        return finished(self._spec, text, _usage(response.usage), reason, response.id, refusal, weights)
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         spec = self._spec
         arguments: dict[str, Any] = {
             "model": spec.model,
             "input": [{"role": message.role, "content": message.text} for message in request.messages],
-            "max_output_tokens": spec.max_output_tokens,
+            "max_output_tokens": output_limit(request, spec),
             "store": False,
         }
-        if request.system:
-            arguments["instructions"] = request.system
+        if system := system_prompt(request):
+            arguments["instructions"] = system
         if spec.settings.temperature is not None:
             arguments["temperature"] = spec.settings.temperature
         if request.answer_type is not None:
@@ -105,6 +108,8 @@ class OpenAIResponses:
             arguments["text"] = {
                 "format": {"type": "json_schema", "name": name, "schema": schema, "strict": True},
             }
+        if request.choices and self.weighs:
+            arguments |= {"include": ["message.output_text.logprobs"], "top_logprobs": N_ALTERNATIVES}
         return arguments
 
 
@@ -122,6 +127,11 @@ class _Heard:
 
 def _parts(output: list[Any]) -> list[Any]:
     return [part for item in output if item.type == "message" for part in item.content or ()]
+
+
+def _tokens(output: list[Any]) -> list[list[Alternative]]:
+    told = [token for part in _parts(output) for token in getattr(part, "logprobs", None) or ()]
+    return [[Alternative(each.token, each.logprob) for each in (token, *token.top_logprobs)] for token in told]
 
 
 def _usage(told: Any) -> Usage | None:

@@ -11,6 +11,7 @@ from typing import Any
 from krins.domain import Usage
 from krins.errors import BrokenReply, EmptyAnswer, Refused
 from krins.interfaces import OnText, Reply
+from krins.models.providers.choices import Weights
 from krins.models.providers.faults import ListenerError, attributed
 from krins.models.spec import ModelSpec
 
@@ -22,8 +23,9 @@ def finished(
     finish_reason: str | None,
     request_id: str | None,
     refusal: str | None = None,
+    weights: Weights | None = None,
 ) -> Reply:
-    """The reply.
+    """The reply; `weights` are those of the request's choices.
 
     Raises:
         Refused: `refusal` says why. BrokenReply: it does not say why it ended. EmptyAnswer: there is no text.
@@ -36,7 +38,8 @@ def finished(
         cut = ": the limit on output tokens was reached first" if finish_reason == "length" else ""
         fault = EmptyAnswer(f"the answer holds no text{cut}", "raise max_output_tokens, or ask another model")
     else:
-        return Reply(text, usage, finish_reason, request_id)
+        probabilities, mass = weights or (None, None)
+        return Reply(text, usage, finish_reason, request_id, probabilities, mass)
     fault.request_id = request_id
     raise attributed(fault, spec, usage)
 

@@ -18,6 +18,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
 from krins.domain import Call, Outcome, Request, Scope
+from krins.models.providers.choices import output_limit
 from krins.models.spec import ModelSpec
 from krins.models.tracing.attributes import (
     Attributes,
@@ -108,7 +109,7 @@ class Recorder:
         correlation_id, number = (decision.correlation_id, next(decision.numbers)) if decision else ("", 0)
         attributes = (
             model_attributes(spec.name, spec.model, spec.provider, correlation_id)
-            | settings_attributes(spec.provider, request.sample, spec.max_output_tokens, spec.settings.temperature)
+            | settings_attributes(spec.provider, request.sample, output_limit(request, spec), spec.settings.temperature)
             | server_attributes(spec.base_url, spec.provider)
         )
         if request.answer_type is not None:
