@@ -26,7 +26,7 @@ from pathlib import Path
 import click
 
 from krins.clock import SystemClock
-from krins.domain import Request, Task, Usage, Verdict
+from krins.domain import Change, Request, Task, Usage, Verdict
 from krins.interfaces import Clock, OnText, Reply
 from krins.models.ledger import Ledger
 from krins.models.prices import StatedPrice
@@ -34,6 +34,7 @@ from krins.models.spec import ModelSpec
 from krins.models.stack import ModelPool
 from krins.models.waiting_ledger import SharedLedger
 from krins.pipeline.coordinator import Coordinator
+from krins.pipeline.process import Process
 from krins.pipeline.tasks import CodingTask
 from krins.runs.journal import JournalWriter
 from krins.runs.live import Before, GroupCommit, OutcomeSource
@@ -88,8 +89,9 @@ class AtOnce:
 class Includes:
     """Looks for a word in the answer."""
 
-    def verify(self, code: str, tests: str) -> Verdict:
-        return Verdict(float(tests in code), int(tests in code), 1)
+    def verify(self, change: Change, tests: str) -> Verdict:
+        is_there = any(tests in text for text in change.after.values())
+        return Verdict(float(is_there), int(is_there), 1)
 
 
 async def krins_once(n_samples: int) -> None:
@@ -99,8 +101,10 @@ async def krins_once(n_samples: int) -> None:
     )
     ledger: Ledger = SharedLedger(Budget(), {})
     pool = ModelPool({"m": spec}, ledger, None, SystemClock(), random.Random(0), n_samples, AtOnce)
-    tasks = [CodingTask(Task(f"t{i}", f"Say {i}"), "Default") for i in range(n_samples)]
-    environment = Coordinator(tasks, pool.models, Includes())
+    tasks = [CodingTask(Task(f"t{i}", f"Say {i}"), "Default", answer_file="a.py") for i in range(n_samples)]
+    environment = Coordinator(
+        tasks, {name: Process(model) for name, model in pool.models.items()}, lambda _: Includes()
+    )
 
     async def can_go_on() -> bool:
         return True

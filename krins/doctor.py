@@ -76,14 +76,14 @@ def _disk(home: Path) -> str:
 
 
 def _sandbox() -> str:
+    from krins.domain import Change
     from krins.interfaces import Limits
     from krins.quality.hidden_tests import HiddenTests
     from krins.quality.sandbox import choose_sandbox
 
     sandbox = choose_sandbox(allow_unsafe=False)
-    verdict = HiddenTests(sandbox, Limits()).verify(
-        "def one(): return 1", "def test_one(solution): assert solution.one() == 1"
-    )
+    right = Change({}, {"solution.py": "def one(): return 1"}, "")
+    verdict = HiddenTests(sandbox, Limits()).verify(right, "def test_one(solution): assert solution.one() == 1")
     if verdict.quality != 1.0:
         raise KrinsError(f"{sandbox.name} judged right code wrong: {verdict.evidence}", "install bubblewrap")
     return f"{sandbox.name} runs and judges code"

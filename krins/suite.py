@@ -200,6 +200,25 @@ class SelectedContext(Frozen):
 ContextOption = Literal["none", "whole"] | SelectedContext
 
 
+class Pipeline(Frozen):
+    """What happens to an answer before the hidden tests judge it."""
+
+    mode: Literal["direct", "judge", "spec"] = "direct"
+    """`direct`: nothing. `judge`: quality gates look at the change, and where none is red a judge does; what they find
+    goes back to the model. `spec`: the same, after a model wrote tests from the request that fail on the unchanged
+    tree."""
+    judge: str | None = None
+    """One of the suite's models; by default the next one after the model that answered."""
+    rounds: int = Field(2, ge=0, le=10)
+    """Answers more that findings may lead to."""
+    accept_score: float = Field(0.5, ge=0, le=1)
+    """Of the judge: below it, a change is sent back."""
+
+    @property
+    def label(self) -> str:
+        return self.mode if self.mode == "direct" else f"{self.mode}(rounds={self.rounds})"
+
+
 class LiveEnvironment(Frozen):
     """Outcomes are made now: models answer tasks, hidden tests judge the code."""
 
@@ -222,6 +241,8 @@ class LiveEnvironment(Frozen):
     """What a prompt shows of its task's source tree: nothing, every file in full, or a selection under a budget. A task
     without a tree is asked the same whatever stands here."""
 
+    pipeline: Pipeline = Pipeline()
+
     @property
     def context_label(self) -> str:
         option = self.context
@@ -231,6 +252,18 @@ class LiveEnvironment(Frozen):
     @classmethod
     def _names_differ(cls, models: list[LiveModel]) -> list[LiveModel]:
         return _require_distinct(models, "models", [model.name for model in models])
+
+    @model_validator(mode="after")
+    def _judge_is_a_model(self) -> LiveEnvironment:
+        names = [model.name for model in self.models]
+        if self.pipeline.judge is not None and self.pipeline.judge not in names:
+            raise ValueError(f"pipeline.judge: {self.pipeline.judge!r} is none of the models {', '.join(names)}")
+        return self
+
+    def judge_of(self, arm: str) -> str:
+        """Which model judges what `arm` proposes: another one, where there is another one."""
+        names = [model.name for model in self.models]
+        return self.pipeline.judge or names[(names.index(arm) + 1) % len(names)]
 
 
 class Suite(Frozen):
@@ -288,8 +321,9 @@ class Suite(Frozen):
         A key that older suites did not have is left out at its default, so that theirs stay what they were.
         """
         left_out = {"table", "tasks"}
-        if isinstance(self.environment, LiveEnvironment) and self.environment.context == "none":
-            left_out.add("context")
+        if isinstance(self.environment, LiveEnvironment):
+            newer = {"context": "none", "pipeline": Pipeline()}
+            left_out |= {key for key, default in newer.items() if getattr(self.environment, key) == default}
         content = self.model_dump(mode="json", exclude={"description": True, "environment": left_out})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -1,9 +1,9 @@
-"""The live environment: a model answers, its code is extracted, hidden tests judge it.
+"""The live environment: a task is given to an arm, and hidden tests judge the change that is submitted.
 
 Invariants: whatever goes wrong with one attempt is in its outcome, told apart by whose fault it was; every call that it
-caused is in there too and charged, retries and fallbacks and calls without a usable answer among them. The cost of an
-answer whose usage the server did not tell is None, never zero. Left out: parallelism and durability (`krins.runs`), and
-how answers and verdicts come about.
+caused is in there too and charged: retries, fallbacks, judges, and calls without a usable answer. The cost of an answer
+whose usage the server did not tell is None, never zero. Left out: parallelism and durability (`krins.runs`), and how a
+change comes about (`krins.pipeline.process`).
 """
 
 from __future__ import annotations
@@ -15,23 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
-from types import MappingProxyType
 
-from krins.domain import Arm, Attempt, Call, Failure, FailureKind, Outcome, Request, Scope, Task, Usage, Verdict
+from krins.domain import Arm, Call, Change, Failure, FailureKind, Outcome, Scope, Task, Usage
 from krins.errors import AnswerFault, BudgetExhausted, KrinsError, ModelFault, SandboxFault, TaskError
-from krins.interfaces import Model, Verifier
 from krins.models.tracing import decision_span
-from krins.pipeline.extract import extract_code
+from krins.pipeline.process import Process, Submission
 from krins.pipeline.tasks import CodingTask
-
-ANSWER_FORMAT = "Answer with one Python code block that holds the complete solution and nothing else."
-_OF_NO_TASK: Mapping[str, Verifier] = MappingProxyType({})
-
-
-def request_for(coding: CodingTask, sample: int) -> Request:
-    """What a model is asked. Context comes first: providers cache the prompts of one task's samples by their prefix."""
-    context = f"{coding.context_text.rstrip()}\n\n=== Task\n\n" if coding.context_text else ""
-    return Request.of(f"{context}{coding.task.prompt.rstrip()}\n\n{ANSWER_FORMAT}\n", sample)
+from krins.pipeline.verifiers import VerifierOf
 
 
 class Coordinator:
@@ -40,31 +30,32 @@ class Coordinator:
     def __init__(
         self,
         tasks: Sequence[CodingTask],
-        models: Mapping[str, Model],
-        verifier: Verifier,
-        verifiers: Mapping[str, Verifier] = _OF_NO_TASK,
+        processes: Mapping[str, Process],
+        verifier_of: VerifierOf,
     ) -> None:
-        """`verifiers`: of tasks with a source tree, by id, those that have the tree at hand."""
+        """`processes`: by arm."""
         self.tasks: Sequence[Task] = [coding.task for coding in tasks]
-        self.arms: Sequence[Arm] = [Arm(name) for name in models]
+        self.arms: Sequence[Arm] = [Arm(name) for name in processes]
         self._coding_tasks = {coding.task.task_id: coding for coding in tasks}
-        self._models = models
-        self._verifier, self._verifiers = verifier, verifiers
+        self._processes = processes
+        self._verifier_of = verifier_of
         # As many checks at once as there are processors: more would only run each other into their time limits.
         self._checks = ThreadPoolExecutor(os.cpu_count() or 1, "check")
 
     async def check(self) -> None:
-        """Run every task's tests against an empty solution.
+        """Run every task's tests against the unchanged tree.
 
         Raises:
             TaskError: tests that cannot be run. (Tests that run wild are found when they judge an answer.)
         """
 
-        async def check_one(coding: CodingTask) -> None:
+        def check_one(coding: CodingTask) -> None:
             with suppress(SandboxFault):
-                await self._verify("", coding)
+                self._verifier_of(coding).verify(Change(coding.tree, coding.tree, ""), coding.tests)
 
-        await asyncio.gather(*map(check_one, self._coding_tasks.values()))
+        loop = asyncio.get_running_loop()
+        every = self._coding_tasks.values()
+        await asyncio.gather(*(loop.run_in_executor(self._checks, check_one, coding) for coding in every))
 
     async def attempt(self, task: Task, arm: Arm, sample: int, correlation_id: str = "") -> Outcome:
         scope = Scope(correlation_id, task.task_id)
@@ -78,39 +69,46 @@ class Coordinator:
         asked = Outcome(
             task.task_id, arm.name, sample, 0.0, None, correlation_id=scope.decision_id, context=coding.context
         )
+        done = Submission()
         try:
-            attempt = await self._models[arm.name].answer(request_for(coding, sample), scope)
+            await self._processes[arm.name].run(coding, sample, scope, self._checks, done)
         except (ModelFault, BudgetExhausted) as fault:
-            cost_usd, usage = _total_usd(fault.calls), _total_usage(fault.calls)
-            if not cost_usd and not isinstance(fault, AnswerFault):
-                cost_usd = None  # that nothing was had for nothing is no price to learn from
-            return replace(asked, failure=_failure(fault), cost_usd=cost_usd, usage=usage, calls=fault.calls)
-        verdict, failure = await self._judge(attempt, coding)
-        return replace(
-            asked,
-            quality=verdict.quality if verdict else 0.0,
-            cost_usd=_total_usd(attempt.calls) if attempt.usage else None,
-            usage=_total_usage(attempt.calls) if attempt.usage else None,
-            latency_seconds=attempt.latency_seconds,
-            failure=failure,
-            attempts=(replace(attempt, calls=()),),
-            verdict=verdict,
-            calls=attempt.calls,
-        )
+            done.calls += fault.calls
+            return replace(_told(asked, done), failure=_failure(fault), cost_usd=_cost_of_no_answer(done.calls))
+        return await self._judged(_told(asked, done), done, coding)
 
-    async def _judge(self, attempt: Attempt, coding: CodingTask) -> tuple[Verdict | None, Failure | None]:
-        code = extract_code(attempt.text)
-        if code is None:
-            cut = ", cut off at the token limit" if attempt.finish_reason == "length" else ""
-            return None, Failure(FailureKind.MODEL, f"no Python code in the answer{cut}")
+    async def _judged(self, outcome: Outcome, done: Submission, coding: CodingTask) -> Outcome:
+        """What the hidden tests say of the change that is submitted."""
+        if done.change is None:
+            return replace(outcome, failure=Failure(FailureKind.MODEL, done.rounds[-1].problem))
+        verify, loop = self._verifier_of(coding).verify, asyncio.get_running_loop()
         try:
-            return await self._verify(code, coding), None
+            verdict = await loop.run_in_executor(self._checks, verify, done.change, coding.tests)
         except (SandboxFault, TaskError) as fault:
-            return None, _failure(fault)
+            return replace(outcome, failure=_failure(fault))
+        return replace(outcome, verdict=verdict, quality=verdict.quality)
 
-    async def _verify(self, code: str, coding: CodingTask) -> Verdict:
-        verifier = self._verifiers.get(coding.task.task_id, self._verifier)
-        return await asyncio.get_running_loop().run_in_executor(self._checks, verifier.verify, code, coding.tests)
+
+def _told(asked: Outcome, done: Submission) -> Outcome:
+    """The outcome as far as it is known without a verdict."""
+    is_known = all(attempt.usage for attempt in done.attempts)
+    others = sum(call.latency_seconds for call in done.calls if call.agent != "proposer")
+    return replace(
+        asked,
+        cost_usd=_total_usd(done.calls) if is_known else None,
+        usage=_total_usage(done.calls) if is_known else None,
+        latency_seconds=sum(attempt.latency_seconds for attempt in done.attempts) + others if done.attempts else None,
+        attempts=tuple(replace(attempt, calls=()) for attempt in done.attempts),
+        calls=tuple(done.calls),
+        rounds=tuple(done.rounds),
+        submitted=done.chosen,
+        generated_tests=done.tests,
+    )
+
+
+def _cost_of_no_answer(calls: Sequence[Call]) -> Decimal | None:
+    """That nothing was had for nothing is no price to learn from."""
+    return _total_usd(calls) or None
 
 
 def _failure(fault: KrinsError) -> Failure:

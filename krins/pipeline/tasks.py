@@ -1,10 +1,16 @@
-"""Task folders: what a model is asked, and the hidden tests that judge its answer.
+"""Task folders: a tree to change, what a model is asked, and the hidden tests that judge the change.
 
-A folder holds one folder a task, named by its id, with `task.yaml` (prompt, category, difficulty, language),
-`tests.py` (hidden tests, see `krins.quality.hidden_tests`) and `reference.py` (a solution that passes). It may hold
-`tree/`: the source files that the task is about, whose modules solution and tests can import.
-Invariant: tasks come sorted by id, and files by path, so their order is the same everywhere. Left out: running
-anything, what a prompt shows of a tree (`krins.pipeline.contexts`), and answers that change a tree.
+A folder holds one folder a task, named by its id, with
+
+    task.yaml       prompt, category, difficulty, language; see `TaskFile`
+    tree/           the files as they are before; may be left out
+    tests.py        hidden tests, see `krins.quality.hidden_tests`
+    reference/      files that a right change adds or replaces
+    wrong_NAME/     the same of a plausible wrong change, of which `task.yaml` says what is wrong
+
+Invariants: tasks come sorted by id, and files by path, so their order is the same everywhere; nobody who asks a model
+reads tests, reference or wrong changes from here. Left out: running anything, and what a prompt shows of a tree
+(`krins.pipeline.contexts`).
 """
 
 from __future__ import annotations
@@ -16,14 +22,16 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from krins.domain import GivenContext, Task
 from krins.errors import TaskError, boundary
+from krins.quality.programs import ROOM, is_there
 from krins.suite import LiveEnvironment, Scalar
 
 _MOST_TREE_BYTES = 2**20
 _MAKE_ROOM = "keep the files that the task is about"
+_NEEDED = "a task needs task.yaml and tests.py"
 
 
 class TaskFile(BaseModel):
@@ -33,7 +41,25 @@ class TaskFile(BaseModel):
     prompt: str = Field(min_length=1)
     category: str
     difficulty: Literal["easy", "medium", "hard"]
-    language: Literal["python"]
+    language: str = Field(min_length=1)
+    """Of what is to be changed: python, javascript, yaml, shell, markdown ..."""
+    tests: list[str] = Field(default_factory=list)
+    """Test files of the tree that show the request: visible ones, which a change need not keep from failing before."""
+    protected: list[str] = Field(default_factory=list)
+    """Patterns of paths, as fnmatch has them, that a change must leave alone, beside all tests."""
+    answer_file: str | None = None
+    """The file that an answer which is one code block alone stands for."""
+    needs: list[str] = Field(default_factory=list)
+    """Programs without which the tests cannot be run, beside Python and sh."""
+    wrong: dict[str, str] = Field(default_factory=dict)
+    """Of each folder `wrong_NAME`, by NAME, what is wrong there."""
+
+    @field_validator("needs")
+    @classmethod
+    def _known(cls, needs: list[str]) -> list[str]:
+        if unknown := set(needs) - ROOM.keys():
+            raise ValueError(f"{sorted(unknown)}; a task may need {sorted(ROOM)}")
+        return needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +70,11 @@ class CodingTask:
     tests: str
     tree: Mapping[str, str] = field(default_factory=dict)
     """Relative POSIX path to text, sorted."""
+    visible_tests: Sequence[str] = ()
+    """Paths of the tree."""
+    protected: Sequence[str] = ()
+    needs: Sequence[str] = ()
+    answer_file: str | None = None
     context_text: str = ""
     """What a prompt shows of the tree."""
     context: GivenContext | None = None
@@ -57,9 +88,7 @@ def load_tasks(environment: LiveEnvironment) -> list[CodingTask]:
         TaskError: the folder is missing, a task in it is incomplete, or the filters leave none.
     """
     folder = environment.tasks
-    if not folder.is_dir():
-        raise TaskError(f"{folder}: no such task folder", "give `tasks` relative to the suite file")
-    everything = [_load_task(path) for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] not in "._"]
+    everything = load_folder(folder)
     _check_filters(environment, [coding.task for coding in everything])
     kept = [coding for coding in everything if _selected(coding.task, environment)]
     if not kept:
@@ -69,34 +98,76 @@ def load_tasks(environment: LiveEnvironment) -> list[CodingTask]:
     return kept
 
 
+def load_folder(folder: Path) -> list[CodingTask]:
+    """All tasks in a folder, sorted by id.
+
+    Raises:
+        TaskError: the folder is missing, or a task in it is incomplete.
+    """
+    if not folder.is_dir():
+        raise TaskError(f"{folder}: no such task folder", "give a folder of task folders (a suite's, relative to it)")
+    return [_load_task(path) for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] not in "._"]
+
+
+def runnable(tasks: Sequence[CodingTask]) -> tuple[list[CodingTask], Mapping[str, list[str]]]:
+    """The tasks whose programs are there; and by missing program, the ids of those that are left out.
+
+    Raises:
+        TaskError: none is left.
+    """
+    missing: dict[str, list[str]] = {}
+    kept = []
+    for coding in tasks:
+        absent = [program for program in coding.needs if not is_there(program)]
+        for program in absent:
+            missing.setdefault(program, []).append(coding.task.task_id)
+        if not absent:
+            kept.append(coding)
+    if not kept:
+        raise TaskError(f"no task can be run without {', '.join(missing)}", "install it, or choose other tasks")
+    return kept, missing
+
+
 def fingerprint(tasks: Sequence[CodingTask]) -> str:
     """SHA-256 over prompts, hidden tests, trees and contexts: equal fingerprints ask and judge the same."""
     return hashlib.sha256(repr([_identity(coding) for coding in tasks]).encode()).hexdigest()
 
 
 def _identity(coding: CodingTask) -> tuple[object, ...]:
-    """Of a task without a tree it is what it was before there were any."""
-    of_tree = (dict(coding.tree), coding.context_text) if coding.tree else ()
-    return (coding.task, coding.tests, *of_tree)
+    of_answers = (coding.visible_tests, coding.protected, coding.answer_file)
+    return (coding.task, coding.tests, dict(coding.tree), coding.context_text, *of_answers)
 
 
 def _load_task(folder: Path) -> CodingTask:
+    file = read_task_file(folder)
     try:
-        content = yaml.safe_load((folder / "task.yaml").read_text(encoding="utf-8"))
         tests = (folder / "tests.py").read_text(encoding="utf-8")
-        file = TaskFile.model_validate(content)
     except OSError as failure:
-        raise TaskError(f"{failure.filename}: {failure.strerror}", "a task needs task.yaml and tests.py") from failure
+        raise TaskError(f"{failure.filename}: {failure.strerror}", _NEEDED) from failure
+    task = Task(folder.name, file.prompt, file.category, file.difficulty, file.language)
+    tree = load_tree(folder / "tree")
+    if absent := sorted(set(file.tests) - tree.keys()):
+        raise TaskError(f"{folder / 'task.yaml'}: tests: {absent[0]} is not in tree/", "name files of the tree")
+    return CodingTask(task, tests, tree, tuple(file.tests), tuple(file.protected), tuple(file.needs), file.answer_file)
+
+
+def read_task_file(folder: Path) -> TaskFile:
+    """
+    Raises:
+        TaskError: `task.yaml` is missing, or does not hold what it should.
+    """
+    try:
+        return TaskFile.model_validate(yaml.safe_load((folder / "task.yaml").read_text(encoding="utf-8")))
+    except OSError as failure:
+        raise TaskError(f"{failure.filename}: {failure.strerror}", _NEEDED) from failure
     except yaml.YAMLError as failure:
         raise TaskError(f"{folder / 'task.yaml'}: not YAML: {failure}", "mend the syntax there") from failure
     except ValidationError as failure:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in failure.errors(include_url=False))
         raise TaskError(f"{folder / 'task.yaml'}: {problems}", "mend these keys") from failure
-    task = Task(folder.name, file.prompt, file.category, file.difficulty, file.language)
-    return CodingTask(task, tests, _load_tree(folder / "tree"))
 
 
-def _load_tree(root: Path) -> dict[str, str]:
+def load_tree(root: Path) -> dict[str, str]:
     """The files under `root`, byte code aside; none where there is no such folder.
 
     Raises:

@@ -51,7 +51,7 @@ class Bubblewrap:
     def __init__(self) -> None:
         self._bwrap = shutil.which("bwrap") or "/usr/bin/bwrap"
 
-    def start(self, command: Sequence[str], files: Mapping[str, str], limits: Limits) -> ConfinedProcess:
+    def start(self, command: Sequence[str], files: Mapping[str, str | bytes], limits: Limits) -> ConfinedProcess:
         uid = unshared_uid()
         program = syscall_filter()
         with carried(as_bytes(files)) as named, carried({"filter": program} if program else {}) as filters:

@@ -1,8 +1,9 @@
-"""Runs a candidate's `solution.py` inside its sandbox and answers calls to it, one line each way.
+"""Imports and runs a candidate's tree inside its sandbox and answers calls to it, one line each way.
 
 A request is `[operation, arguments]`, an answer `["value", value]` or `["raise", [class names, message]]`; both are
 plain data (plain_data.py). The classes are those of the exception, from its own to BaseException. An object that is
 not plain data stays here; a number stands for it. The first line, `["ready"]`, is sent before the candidate runs.
+A program is run in a copy of the tree of its own, by itself.
 
 Invariant: nothing here is trusted, since the candidate shares this process: all that it can do, even by taking this
 server over, is to answer calls.
@@ -25,12 +26,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, Any
 
-    from krins.quality import plain_data, tree_modules
+    from krins.quality import plain_data, tree_files
 else:
     sys.path.insert(0, ".")
     import plain_data
-    import tree_modules
+    import tree_files
 
+    sys.path.remove(".")
+
+FILE = "tree.json"
+_OUTPUT_BYTES = 2**17
+"""Of what a program writes, as far as it is passed on."""
 _MESSAGE_CHARACTERS = 500
 _CLASSES = 20
 _ITEMS = "getitem setitem delitem"
@@ -54,8 +60,41 @@ class Objects:
         return self._objects[number]
 
 
-def _import() -> object:
-    return importlib.import_module("solution")
+class Programs:
+    """Runs programs of the tree."""
+
+    def __init__(self, tree: dict[str, str]) -> None:
+        self._tree = tree
+        self._n_run = 0
+
+    def run(self, command: list[str], stdin: str, files: dict[str, str], keep: list[str]) -> list[object]:
+        """Exit code (negative: the signal that ended it), output, errors, and the files `keep` as it left them."""
+        import subprocess
+
+        self._n_run += 1
+        folder = f"{tree_files.DISK}/run-{self._n_run}"
+        tree_files.write({**self._tree, **files}, folder)
+        if command[0] == "python":
+            command = [sys.executable, "-S", "-B", *command[1:]]
+        # To files, since whatever it leaves running could hold a pipe open for ever.
+        with open(f"{folder}.out", "w+b") as output, open(f"{folder}.err", "w+b") as errors:  # noqa: PTH123
+            with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=output, stderr=errors) as process:
+                process.communicate(stdin.encode())
+            return [process.returncode, _start(output), _start(errors), {path: _kept(folder, path) for path in keep}]
+
+
+def _start(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read(_OUTPUT_BYTES).decode("utf-8", "replace")
+
+
+def _kept(folder: str, path: str) -> str | None:
+    """None where there is no such file."""
+    try:
+        with open(f"{folder}/{path}", "rb") as file:  # noqa: PTH123 -- pathlib is slow to import
+            return _start(file)
+    except OSError:
+        return None
 
 
 def _call(function: Callable[..., object], arguments: list[object], named: dict[str, object]) -> object:
@@ -71,7 +110,7 @@ def _exit(value: Any) -> object:
 
 
 OPERATIONS: dict[str, Callable[..., object]] = {
-    "import": _import,
+    "import": importlib.import_module,
     "call": _call,
     "enter": _enter,
     "exit": _exit,
@@ -119,6 +158,12 @@ def private_pipes() -> tuple[IO[bytes], IO[bytes]]:
     return requests, answers
 
 
-if __name__ == "__main__":
-    tree_modules.install()
+def main() -> None:
+    tree = tree_files.load(FILE)
+    tree_files.install(tree)
+    OPERATIONS["run"] = Programs(tree).run
     serve(*private_pipes())
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,7 @@ def carried(contents: Mapping[str, bytes]) -> Iterator[dict[str, int]]:
         yield {name: _descriptor(content, stack) for name, content in contents.items()}
 
 
-def as_bytes(files: Mapping[str, str]) -> dict[str, bytes]:
+def as_bytes(files: Mapping[str, str | bytes]) -> dict[str, bytes]:
     """Texts as UTF-8. A lone surrogate passes as it is: Python will refuse the file, which is the code's own fault.
 
     Raises:
@@ -34,7 +34,10 @@ def as_bytes(files: Mapping[str, str]) -> dict[str, bytes]:
     for name in files:
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise SandboxFault(f"{name!r} is no plain file name", "name files without folders")
-    return {name: text.encode("utf-8", "surrogatepass") for name, text in files.items()}
+    return {
+        name: content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+        for name, content in files.items()
+    }
 
 
 def _descriptor(content: bytes, stack: ExitStack) -> int:

@@ -1,60 +1,77 @@
-"""Checks code against tests that it never sees, in a way that it cannot fake.
+"""Checks a change against tests that it never sees, in a way that it cannot fake.
 
 Two sandboxes: in one the candidate answers calls (candidate_server.py), in the other the tests make them
 (test_runner.py), and this side carries each call and each answer between them. The candidate sees what a test passes
-to a call, uses as an index or assigns, never what it compares a result with: comparing, computing and converting
-happen in the tests' sandbox, to plain data alone (remote_object.py). The verdict is read from there as well, where the
-candidate cannot reach. So whatever a candidate does, all that it can do is return values. Both sandboxes can import
-modules of the task's source tree (tree_modules.py), each its own copy.
+to a call, uses as an index, assigns or gives a program to work on, never what it compares a result with: comparing,
+computing and converting happen in the tests' sandbox, to plain data alone (remote_object.py). The verdict is read from
+there as well, where the candidate cannot reach. So whatever a candidate does, all that it can do is return values. It
+imports the changed tree; the tests import the unchanged one, and read the texts of both (changed_project.py).
 
 Invariants: every check ends, at the latest with the wall clock; quality is 1 if all tests pass and 0 otherwise; a
 candidate is blamed for what happens while a call or its answer is under way, the tests for the rest.
 Evidence quotes lines of the tests: whoever shows it to a model gives the expected values away.
 Left out: tests that leave the judgement to the candidate (`assert solution.is_right(5)`: any true value passes, as it
-should); what the candidate and the tests may use of the machine (the sandbox's part), and third-party packages.
+should); what the candidate and the tests may use of the machine (the sandbox's part); and third-party packages, but
+for `LIBRARIES`, with which tests, and they alone, may parse a text.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import io
 import json
 import math
 import time
-from collections.abc import Mapping
+import zipfile
 from contextlib import closing
+from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 
-from krins.domain import Verdict
+from krins.domain import Change, Verdict
 from krins.errors import SandboxFault, TaskError
 from krins.interfaces import Limits, Sandbox, SandboxedProcess
 from krins.quality.interpreter import interpreter
 from krins.quality.plain_data import MAX_MESSAGE_BYTES
-from krins.quality.tree_modules import FILE as TREE_FILE
 
+LIBRARIES = ("yaml", "markdown_it", "mdurl")
+"""Pure Python, as they are installed here."""
 _DEFAULT_LIMITS = Limits()
-_NO_TREE: Mapping[str, str] = MappingProxyType({})
 _HERE = Path(__file__).parent
 _ENDED_SECONDS = 1.0
 """How long a process whose output has ended may take to report its exit code."""
 
 
-def _scripts(*names: str) -> dict[str, str]:
+def _scripts(*names: str) -> dict[str, str | bytes]:
     return {name: (_HERE / name).read_text(encoding="utf-8") for name in names}
+
+
+@cache
+def _libraries() -> bytes:
+    """The sources of `LIBRARIES`, zipped, as Python imports them."""
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in LIBRARIES:
+            spec = importlib.util.find_spec(name)
+            assert spec is not None and spec.origin is not None, f"{name} is a dependency of krins"
+            folder = Path(spec.origin).parent
+            for path in sorted(folder.rglob("*.py")):
+                archive.write(path, f"{name}/{path.relative_to(folder).as_posix()}")
+    return zipped.getvalue()
 
 
 class HiddenTests:
     """Implements `krins.interfaces.Verifier`. May be used from several threads at once."""
 
-    def __init__(self, sandbox: Sandbox, limits: Limits = _DEFAULT_LIMITS, tree: Mapping[str, str] = _NO_TREE) -> None:
-        """`tree`: the source files, by relative path, that code and tests may import."""
+    def __init__(self, sandbox: Sandbox, limits: Limits = _DEFAULT_LIMITS) -> None:
         self._sandbox = sandbox
         self._limits = limits
-        shared = {**_scripts("plain_data.py", "tree_modules.py"), TREE_FILE: json.dumps(dict(tree))}
-        self._runner_files = {**shared, **_scripts("remote_object.py", "test_runner.py")}
+        shared = _scripts("plain_data.py", "tree_files.py")
+        runner = _scripts("remote_object.py", "changed_project.py", "test_runner.py")
+        self._runner_files = {**shared, **runner, "libraries.zip": _libraries()}
         self._server_files = {**shared, **_scripts("candidate_server.py")}
 
-    def verify(self, code: str, tests: str) -> Verdict:
-        """Run the functions `test_*` of `tests` against the module `code`.
+    def verify(self, change: Change, tests: str) -> Verdict:
+        """Run the functions `test_*` of `tests` against the tree after `change`.
 
         Raises:
             TaskError: the tests cannot be run: they do not import, or hold no test.
@@ -62,15 +79,16 @@ class HiddenTests:
         """
         started = time.monotonic()
         limits = self._limits
-        tests_side = {**self._runner_files, "tests.py": tests}
-        candidate_side = {**self._server_files, "solution.py": code}
+        before, after = json.dumps(dict(change.before)), json.dumps(dict(change.after))
+        tests_side = {**self._runner_files, "before.json": before, "after.json": after, "tests.py": tests}
+        candidate_side = {**self._server_files, "tree.json": after}
         with (
             self._started("test_runner.py", tests_side, _runner_limits(limits)) as runner,
             self._started("candidate_server.py", candidate_side, limits) as candidate,
         ):
             return _Exchange(runner, candidate, limits.wall_seconds, started).run()
 
-    def _started(self, script: str, files: dict[str, str], limits: Limits) -> closing[SandboxedProcess]:
+    def _started(self, script: str, files: dict[str, str | bytes], limits: Limits) -> closing[SandboxedProcess]:
         return closing(self._sandbox.start([*interpreter().command, script], files, limits))
 
 

@@ -82,9 +82,9 @@ class Link:
         self._requests.write(json.dumps(message).encode("ascii") + b"\n")
         self._requests.flush()
 
-    def load(self) -> object:
-        """The candidate's module, which is imported now. Raises what `ask` does."""
-        module = self.ask("import")
+    def load(self, name: str) -> object:
+        """A module of the candidate's, which is imported now. Raises what `ask` does."""
+        module = self.ask("import", name)
         if type(module) is not RemoteObject:
             raise self.failed("its answer does not follow the protocol")
         return RemoteModule(self, module._krins_number, module._krins_name)
@@ -219,7 +219,7 @@ class RemoteObject:
 
 
 class RemoteModule(RemoteObject):
-    """The solution itself. No answer of the candidate can be one, not even an answer that is the module."""
+    """A module of the candidate's. No answer of the candidate can be one, not even an answer that is the module."""
 
     __slots__ = ()
 

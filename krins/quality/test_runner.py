@@ -1,8 +1,8 @@
-"""Runs hidden tests inside their sandbox, against a solution that is in another, and reports what passed.
+"""Runs hidden tests inside their sandbox, against a changed tree that is in another, and reports what passed.
 
-`tests.py` holds functions `test_*`; each takes, by name, `solution` (the candidate's module, from afar) and, if it
-likes, `raises`; it may import modules of the task's source tree. All run, in order of definition, whatever came of the
-earlier ones, until the candidate has ended.
+`tests.py` holds functions `test_*`; each takes, by name, what it likes of `project` (the changed tree,
+changed_project.py), `solution` (its module of that name, from afar) and `raises`. What it imports are modules of the
+unchanged tree. All run, in order of definition, whatever came of the earlier ones, until the candidate has ended.
 What the parent reads, one JSON array a line: `["ready"]`, then `["call"]` followed by a request that it carries to the
 candidate, `["received"]` once the answer has been understood; `["tests", total]` before the first call, and last
 `["verdict", passed, evidence]`; or `["unusable", why]` where the tests themselves cannot be run.
@@ -23,14 +23,19 @@ if TYPE_CHECKING:
     from types import FunctionType
     from typing import IO
 
-    from krins.quality import plain_data, remote_object, tree_modules
+    from krins.quality import changed_project, plain_data, remote_object, tree_files
 else:
     sys.path.insert(0, ".")
+    import changed_project
     import plain_data
     import remote_object
-    import tree_modules
+    import tree_files
 
 _FILE = "tests.py"
+BEFORE, AFTER = "before.json", "after.json"
+LIBRARIES = "libraries.zip"
+_SOLUTION = "solution"
+_GIVEN = frozenset({"project", _SOLUTION, "raises"})
 _TEST_CHARACTERS = 300
 _ALL_CHARACTERS = 2000
 _GENERATOR_OR_COROUTINE = 0x20 | 0x80 | 0x200
@@ -78,9 +83,9 @@ def load_tests(source: str) -> dict[str, FunctionType]:
     if not tests:
         raise ValueError("there is no function test_* in it")
     for name, test in tests.items():
-        unknown = set(parameters(test)) - {"solution", "raises"}
+        unknown = set(parameters(test)) - _GIVEN
         if unknown:
-            raise ValueError(f"{name} takes {sorted(unknown)}; a test takes `solution` and `raises`")
+            raise ValueError(f"{name} takes {sorted(unknown)}; a test takes some of {sorted(_GIVEN)}")
         if test.__code__.co_flags & _GENERATOR_OR_COROUTINE:
             raise ValueError(f"{name} is a generator or a coroutine, whose body would never run")
     return tests
@@ -91,9 +96,8 @@ def parameters(test: FunctionType) -> tuple[str, ...]:
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
-def run_one(test: FunctionType, link: remote_object.Link, solution: object, source: list[str]) -> str:
+def run_one(test: FunctionType, link: remote_object.Link, given: dict[str, object], source: list[str]) -> str:
     """Why the test failed; empty if it passed."""
-    given = {"solution": solution, "raises": Raises}
     link.misbehaved = ""
     try:
         result = test(**{name: given[name] for name in parameters(test)})
@@ -126,18 +130,21 @@ def printable(text: str, limit: int) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
-def run_all(tests: dict[str, FunctionType], link: remote_object.Link, source: list[str]) -> list[object]:
-    passed, evidence = 0, []
-    solution, broken = None, ""
-    try:
-        solution = link.load()
-    except BaseException as failure:
-        broken = f"solution.py does not import: {type(failure).__name__}: {failure}"
-        evidence.append(printable(broken, _TEST_CHARACTERS))
+def run_all(
+    tests: dict[str, FunctionType], link: remote_object.Link, project: changed_project.Project, source: list[str]
+) -> list[object]:
+    given: dict[str, object] = {"project": project, "raises": Raises}
+    passed, evidence, broken = 0, [], ""
+    if any(_SOLUTION in parameters(test) for test in tests.values()):
+        try:
+            given[_SOLUTION] = project.module(_SOLUTION)
+        except BaseException as failure:
+            broken = f"{_SOLUTION}.py does not import: {type(failure).__name__}: {failure}"
+            evidence.append(printable(broken, _TEST_CHARACTERS))
     for name, test in tests.items():
         if broken:
             break
-        why = run_one(test, link, solution, source)
+        why = run_one(test, link, given, source)
         passed += not why
         if why:
             evidence.append(printable(f"{name}: {why}", _TEST_CHARACTERS))
@@ -155,7 +162,9 @@ def private_pipes() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def main() -> None:
-    tree_modules.install()
+    before = tree_files.load(BEFORE)
+    tree_files.install(before)
+    sys.path.append(LIBRARIES)
     link = remote_object.Link(*private_pipes())
     link.send(["ready"])
     try:
@@ -166,7 +175,8 @@ def main() -> None:
         link.send(["unusable", printable(explain(failure, []), _TEST_CHARACTERS)])
         return
     link.send(["tests", len(tests)])
-    link.send(run_all(tests, link, source.splitlines()))
+    project = changed_project.Project(link, before, tree_files.load(AFTER))
+    link.send(run_all(tests, link, project, source.splitlines()))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class Unsafe:
 
     name = "unsafe (no sandbox)"
 
-    def start(self, command: Sequence[str], files: Mapping[str, str], limits: Limits) -> ConfinedProcess:
+    def start(self, command: Sequence[str], files: Mapping[str, str | bytes], limits: Limits) -> ConfinedProcess:
         directory = _directory(as_bytes(files))
 
         def end(process: subprocess.Popen[bytes]) -> None:
@@ -54,16 +54,18 @@ class Unsafe:
                 os.killpg(process.pid, signal.SIGKILL)
             with suppress(FileNotFoundError):
                 directory.chmod(0o700)
-            shutil.rmtree(directory, ignore_errors=True)
+            shutil.rmtree(directory.parent, ignore_errors=True)
 
         bounds = {name: value for name, value in resource_limits(limits).items() if name != "RLIMIT_NPROC"}
-        settings = json.dumps([str(directory), bounds, {**ENVIRONMENT, "HOME": str(directory)}])
+        scratch = str(directory.parent)
+        settings = json.dumps([str(directory), bounds, {**ENVIRONMENT, "HOME": scratch, "TMPDIR": scratch}])
         return spawn([*interpreter().command, "-c", _LAUNCH, settings, *command], limits, end)
 
 
 def _directory(files: Mapping[str, bytes]) -> Path:
     try:
-        directory = Path(tempfile.mkdtemp(prefix="krins-unsafe-"))
+        directory = Path(tempfile.mkdtemp(prefix="krins-unsafe-"), "work")
+        directory.mkdir()
         for name, content in files.items():
             (directory / name).write_bytes(content)
         directory.chmod(0o500)

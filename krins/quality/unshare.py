@@ -42,7 +42,7 @@ class Unshare:
         self._unshare = shutil.which("unshare") or "/usr/bin/unshare"
         self._setpriv = shutil.which("setpriv") or "/usr/bin/setpriv"
 
-    def start(self, command: Sequence[str], files: Mapping[str, str], limits: Limits) -> ConfinedProcess:
+    def start(self, command: Sequence[str], files: Mapping[str, str | bytes], limits: Limits) -> ConfinedProcess:
         uid = unshared_uid()
         argv = [self._setpriv, "--pdeathsig=KILL", self._unshare, *_NAMESPACES]
         if uid is None:

@@ -17,7 +17,7 @@ from krins.models.catalogue import check_prices, resolve_all
 from krins.models.providers import check_provider
 from krins.models.spec import ModelSpec
 from krins.pipeline.contexts import with_contexts
-from krins.pipeline.tasks import CodingTask, load_tasks
+from krins.pipeline.tasks import CodingTask, load_tasks, runnable
 from krins.quality.sandbox import choose_sandbox
 from krins.router_specs import CHARGED, CONTEXTUAL, Exp3Router
 from krins.routing.build import Ground, check_reward_range, check_router
@@ -76,10 +76,12 @@ def live_inputs(environment: LiveEnvironment, allow_unsafe: bool) -> tuple[LiveI
     Raises:
         SuiteError, TaskError, SandboxMissing, UserError: a model, a task, the sandbox or a key is not to be had.
     """
-    coding_tasks = with_contexts(load_tasks(environment), environment.context)
+    tasks, left_out = runnable(load_tasks(environment))
+    coding_tasks = with_contexts(tasks, environment.context)
     choose_sandbox(allow_unsafe)
     specs = resolve_all(environment.models)
     warnings = [
+        *(f"{len(ids)} tasks are left out, for {program} is not installed" for program, ids in left_out.items()),
         *check_prices(list(specs.values()), environment.budget),
         *_context_warnings(environment, coding_tasks, specs),
     ]

@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 from krins.clock import SystemClock
@@ -24,9 +24,11 @@ from krins.models.spec import ModelSpec
 from krins.models.stack import ModelPool
 from krins.models.tracing import configure_tracing
 from krins.models.worst_case import worst_case
-from krins.pipeline.coordinator import Coordinator, request_for
+from krins.pipeline.coordinator import Coordinator
+from krins.pipeline.processes import processes
+from krins.pipeline.proposing import request_for
 from krins.pipeline.tasks import CodingTask, fingerprint
-from krins.quality.hidden_tests import HiddenTests
+from krins.pipeline.verifiers import hidden_tests
 from krins.quality.sandbox import choose_sandbox
 from krins.suite import LiveEnvironment
 
@@ -88,18 +90,17 @@ class LiveWorker:
         self._store = _open_store(environment, cache_folder)
         self._pool = ModelPool(inputs.specs, ledger, self._store, clock, random.Random(), environment.max_concurrency)
         limits = environment.limits
-        hidden_tests = partial(
-            HiddenTests,
-            choose_sandbox(inputs.allow_unsafe),
+        sandbox = choose_sandbox(inputs.allow_unsafe)
+        verifier_of = hidden_tests(
+            sandbox,
             Limits(
                 wall_seconds=limits.wall_seconds,
                 memory_bytes=limits.memory_mib * 2**20,
                 processes=limits.processes,
             ),
         )
-        with_tree = {coding.task.task_id: hidden_tests(coding.tree) for coding in inputs.coding_tasks if coding.tree}
         models = {arm.name: self._pool.models[arm.name] for arm in inputs.arms}
-        self._coordinator = Coordinator(inputs.coding_tasks, models, hidden_tests(), with_tree)
+        self._coordinator = Coordinator(inputs.coding_tasks, processes(environment, models, sandbox), verifier_of)
 
     @property
     def tasks(self) -> Sequence[Task]:

@@ -9,7 +9,7 @@ import pytest
 from krins.context.tokens import Tokenizer, tokenizer
 from krins.domain import GivenContext, Task
 from krins.pipeline.contexts import Shown, describe_contexts, whole, with_contexts
-from krins.pipeline.coordinator import ANSWER_FORMAT, request_for
+from krins.pipeline.proposing import CHANGED_FILES, ONE_FILE, request_for
 from krins.pipeline.tasks import CodingTask
 from krins.suite import ContextOption, SelectedContext
 
@@ -24,7 +24,7 @@ and no end
 """
 COUNT = tokenizer("o200k").count
 WITH_TREE = CodingTask(Task("t", "Use ONE.\n"), "TESTS", TREE)
-WITHOUT = CodingTask(Task("u", "Use nothing."), "TESTS")
+WITHOUT = CodingTask(Task("u", "Use nothing."), "TESTS", answer_file="solution.py")
 SELECT = SelectedContext.model_validate({"select": {"budget_tokens": 7}})
 
 
@@ -62,13 +62,13 @@ def test_a_task_without_a_tree_is_asked_the_same_whatever_the_option(option: Con
     _, coding = given(option)
     assert coding == WITHOUT
     [message] = request_for(coding, 0).messages
-    assert message.text == f"Use nothing.\n\n{ANSWER_FORMAT}\n"
+    assert message.text == f"Use nothing.\n\n{ONE_FILE}\n"
     assert with_contexts([WITHOUT], option) == [WITHOUT]
 
 
 def test_context_comes_first_so_that_prompts_share_their_beginning() -> None:
     texts = {option: request_for(given(option)[0], 2).messages[0].text for option in ("none", "whole")}
-    assert texts["none"] == f"Use ONE.\n\n{ANSWER_FORMAT}\n"
+    assert texts["none"] == f"Use ONE.\n\n{CHANGED_FILES}\n"
     assert texts["whole"] == f"{WHOLE}\n=== Task\n\n{texts['none']}"
 
 
@@ -89,7 +89,10 @@ def test_what_is_selected_keeps_to_the_budget_and_is_the_same_each_time() -> Non
 
 def test_contexts_in_words() -> None:
     contexts = [GivenContext("select", 10, 100), GivenContext("select", 30, 100)]
-    tasks = [CodingTask(Task(str(i)), "TESTS", TREE, "...", context) for i, context in enumerate(contexts)]
+    tasks = [
+        CodingTask(Task(str(i)), "TESTS", TREE, context_text="...", context=context)
+        for i, context in enumerate(contexts)
+    ]
     words = "20 of the 100 o200k tokens that a whole tree takes, 80.0% saved; 2 of 3 tasks have a tree"
     assert describe_contexts([*tasks, WITHOUT]) == words
     assert describe_contexts([WITHOUT]) is None

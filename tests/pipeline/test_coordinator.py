@@ -7,13 +7,28 @@ from decimal import Decimal
 
 import pytest
 
-from krins.domain import Arm, Attempt, Call, FailureKind, GivenContext, Outcome, Request, Scope, Task, Usage, Verdict
+from krins.domain import (
+    Arm,
+    Attempt,
+    Call,
+    Change,
+    FailureKind,
+    GivenContext,
+    Outcome,
+    Request,
+    Scope,
+    Task,
+    Usage,
+    Verdict,
+)
 from krins.errors import BudgetExhausted, ModelFault, Refused, SandboxFault, TaskError, TimedOut, Unreachable
 from krins.interfaces import OnText
 from krins.pipeline.coordinator import Coordinator
+from krins.pipeline.process import Process
 from krins.pipeline.tasks import CodingTask
 
 TASK = Task("t", "Write f.", "docs", "easy", "python")
+CODING = CodingTask(TASK, "TESTS", answer_file="solution.py")
 CODE = "```python\ndef f(): return 1\n```"
 
 
@@ -49,17 +64,17 @@ class Judge:
 
     def __init__(self, verdict: Verdict | Exception) -> None:
         self.verdict = verdict
-        self.seen: list[tuple[str, str]] = []
+        self.seen: list[tuple[Change, str]] = []
 
-    def verify(self, code: str, tests: str) -> Verdict:
-        self.seen.append((code, tests))
+    def verify(self, change: Change, tests: str) -> Verdict:
+        self.seen.append((change, tests))
         if isinstance(self.verdict, Exception):
             raise self.verdict
         return self.verdict
 
 
 async def attempted(model: Scripted, judge: Judge) -> Outcome:
-    return await Coordinator([CodingTask(TASK, "TESTS")], {"m": model}, judge).attempt(TASK, Arm("m"), 3, "c0")
+    return await Coordinator([CODING], {"m": Process(model)}, lambda _: judge).attempt(TASK, Arm("m"), 3, "c0")
 
 
 PASSED = Verdict(1.0, 2, 2)
@@ -73,7 +88,8 @@ def test_a_right_answer() -> None:
     model, judge = Scripted(CODE), Judge(PASSED)
     outcome = run(model, judge)
     assert (outcome.quality, outcome.cost_usd, outcome.sample, outcome.failure) == (1.0, Decimal("0.5"), 3, None)
-    assert judge.seen == [("def f(): return 1\n", "TESTS")]
+    [(change, tests)] = judge.seen
+    assert (change.before, change.after, tests) == ({}, {"solution.py": "def f(): return 1\n"}, "TESTS")
     [message] = model.requests[0].messages
     assert message.text.startswith("Write f.\n\n")
     assert "TESTS" not in message.text
@@ -81,20 +97,32 @@ def test_a_right_answer() -> None:
     assert (outcome.correlation_id, outcome.context) == ("c0", None)
 
 
-def test_a_task_with_a_tree_is_shown_its_context_and_judged_with_its_tree() -> None:
-    model, plain, with_tree = Scripted(CODE), Judge(PASSED), Judge(Verdict(0.0, 1, 2))
+def test_a_task_with_a_tree_is_shown_its_context_and_its_change_is_judged() -> None:
+    model, judge = Scripted("a.py\n```python\nA = 2\n```\n"), Judge(Verdict(0.0, 1, 2))
     given = GivenContext("select", 3, 10)
-    coding = CodingTask(TASK, "TESTS", {"a.py": "A = 1\n"}, "a.py: A = 1\n", given)
+    tree = {"a.py": "A = 1\n", "b.py": "B = 1\n"}
+    coding = CodingTask(TASK, "TESTS", tree, context_text="a.py: A = 1\n", context=given)
 
     async def attempted() -> Outcome:
-        return await Coordinator([coding], {"m": model}, plain, {"t": with_tree}).attempt(TASK, Arm("m"), 0)
+        return await Coordinator([coding], {"m": Process(model)}, lambda _: judge).attempt(TASK, Arm("m"), 0)
 
     outcome = asyncio.run(attempted())
     assert (outcome.context, outcome.quality) == (given, 0.0)
-    assert (plain.seen, with_tree.seen) == ([], [("def f(): return 1\n", "TESTS")])
+    [(change, _)] = judge.seen
+    assert (change.before, change.written) == (tree, {"a.py": "A = 2\n"})
+    assert "-A = 1\n+A = 2\n" in change.diff
     assert model.requests[0].messages[0].text.startswith("a.py: A = 1\n\n=== Task\n\nWrite f.\n\n")
     model.given = Unreachable("no server")
     assert asyncio.run(attempted()).context == given, "it was given though nobody answered"
+
+
+def test_a_change_of_what_is_protected_is_the_models_failure_and_nobody_judges_it() -> None:
+    coding = CodingTask(TASK, "TESTS", {"conf/a.py": "A = 1\n"}, protected=("conf/*",))
+    model, judge = Scripted("conf/a.py\n```python\nA = 2\n```\n"), Judge(PASSED)
+    outcome = asyncio.run(Coordinator([coding], {"m": Process(model)}, lambda _: judge).attempt(TASK, Arm("m"), 0))
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, judge.seen) == (FailureKind.MODEL, [])
+    assert "protected by conf/*" in outcome.failure.message
 
 
 def test_a_wrong_answer_is_no_failure() -> None:
@@ -102,7 +130,7 @@ def test_a_wrong_answer_is_no_failure() -> None:
     assert (outcome.quality, outcome.failure) == (0.0, None)
 
 
-@pytest.mark.parametrize(("reason", "message"), [("stop", "no Python code"), ("length", "cut off at the token limit")])
+@pytest.mark.parametrize(("reason", "message"), [("stop", "no change"), ("length", "cut off at the token limit")])
 def test_an_answer_without_code_is_the_models_failure_and_is_charged(reason: str, message: str) -> None:
     outcome = run(Scripted("I cannot.", reason), Judge(PASSED))
     assert outcome.failure is not None
@@ -157,7 +185,7 @@ def test_a_broken_sandbox_is_infrastructure_and_the_answer_is_still_charged() ->
 def test_broken_tests_are_found_before_an_answer_is_paid_for_and_later_are_a_row() -> None:
     model, judge = Scripted(CODE), Judge(TaskError("tests.py does not import"))
     with pytest.raises(TaskError):
-        asyncio.run(Coordinator([CodingTask(TASK, "TESTS")], {"m": model}, judge).check())
+        asyncio.run(Coordinator([CODING], {"m": Process(model)}, lambda _: judge).check())
     assert model.requests == []
     outcome = run(model, judge)
     assert outcome.failure is not None

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
 
+from krins.domain import Change
 from krins.interfaces import Limits, Sandbox
 from krins.quality.bubblewrap import Bubblewrap
 from krins.quality.hidden_tests import HiddenTests
@@ -61,6 +63,11 @@ def run(sandbox: Sandbox) -> Run:
             return Ran(output, process.stderr_tail(), exit_code)
 
     return run_program
+
+
+def of(code: str, tree: Mapping[str, str] = MappingProxyType({})) -> Change:
+    """Adds `solution.py` to a tree."""
+    return Change(tree, {**tree, "solution.py": code}, "")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from krins.quality.hidden_tests import HiddenTests
+from tests.quality.conftest import of
 
 TESTS = """
 def test_double(solution):
@@ -183,7 +184,7 @@ name = double
 
 @pytest.mark.parametrize("fake", FAKES.values(), ids=FAKES.keys())
 def test_a_fake_does_not_pass(hidden_tests: HiddenTests, fake: str) -> None:
-    verdict = hidden_tests.verify(fake, TESTS)
+    verdict = hidden_tests.verify(of(fake), TESTS)
     assert verdict.quality == 0.0
     assert verdict.checks_total == 3
     assert verdict.checks_passed < 3
@@ -191,7 +192,7 @@ def test_a_fake_does_not_pass(hidden_tests: HiddenTests, fake: str) -> None:
 
 
 def test_the_honest_one_passes(hidden_tests: HiddenTests) -> None:
-    verdict = hidden_tests.verify(HONEST, TESTS)
+    verdict = hidden_tests.verify(of(HONEST), TESTS)
     assert (verdict.quality, verdict.checks_passed, verdict.checks_total, verdict.evidence) == (1.0, 3, 3, "")
 
 
@@ -215,14 +216,14 @@ name = double
 
 @pytest.mark.parametrize("slow", SLOW.values(), ids=SLOW.keys())
 def test_a_candidate_that_hangs_meets_the_time_limit(hasty_hidden_tests: HiddenTests, slow: str) -> None:
-    verdict = hasty_hidden_tests.verify(slow, TESTS)
+    verdict = hasty_hidden_tests.verify(of(slow), TESTS)
     assert (verdict.quality, verdict.checks_total) == (0.0, 3)
     assert verdict.evidence == "time limit: 3 s passed without a verdict"
 
 
 def test_tests_kept_busy_by_a_candidate_are_not_to_blame(hasty_hidden_tests: HiddenTests) -> None:
     tests = "def test_ends(solution):\n    while not solution.done():\n        pass"
-    verdict = hasty_hidden_tests.verify("def done(): return False", tests)
+    verdict = hasty_hidden_tests.verify(of("def done(): return False"), tests)
     assert verdict.quality == 0.0
     assert "time limit" in verdict.evidence
 
@@ -230,13 +231,13 @@ def test_tests_kept_busy_by_a_candidate_are_not_to_blame(hasty_hidden_tests: Hid
 def test_an_answer_that_is_slow_to_read_counts_against_the_candidate(hasty_hidden_tests: HiddenTests) -> None:
     colliding = "def numbers(): return {n * (2**61 - 1) << 61 for n in range(15_000)}"
     tests = "def test_numbers(solution):\n    assert solution.numbers() == set()"
-    assert hasty_hidden_tests.verify(colliding, tests).quality == 0.0
+    assert hasty_hidden_tests.verify(of(colliding), tests).quality == 0.0
 
 
 def test_stop_iteration_does_not_end_the_loops_of_a_test(hidden_tests: HiddenTests) -> None:
     tests = "def test_all(solution):\n    assert all(map(solution.is_even, [2, 4]))"
     fake = "def is_even(n): raise StopIteration"
-    verdict = hidden_tests.verify(fake, tests)
+    verdict = hidden_tests.verify(of(fake), tests)
     assert verdict.quality == 0.0
     assert "RuntimeError" in verdict.evidence
 
@@ -244,12 +245,12 @@ def test_stop_iteration_does_not_end_the_loops_of_a_test(hidden_tests: HiddenTes
 @pytest.mark.parametrize("swallow", ["except BaseException:\n        pass", "finally:\n        return"])
 def test_a_test_that_swallows_everything_fails_all_the_same(hidden_tests: HiddenTests, swallow: str) -> None:
     tests = f"def test_swallows(solution):\n    try:\n        solution.leave()\n    {swallow}"
-    assert hidden_tests.verify("def leave(): raise SystemExit(0)", tests).quality == 0.0
+    assert hidden_tests.verify(of("def leave(): raise SystemExit(0)"), tests).quality == 0.0
 
 
 def test_raises_never_takes_an_exit_for_what_it_expects(hidden_tests: HiddenTests) -> None:
     tests = "def test_exit(solution, raises):\n    with raises(BaseException):\n        solution.leave()"
-    assert hidden_tests.verify("def leave(): raise SystemExit(0)", tests).quality == 0.0
+    assert hidden_tests.verify(of("def leave(): raise SystemExit(0)"), tests).quality == 0.0
 
 
 SEARCH = """
@@ -297,21 +298,21 @@ EXPECTED = "hidden-expected-value"
 def test_search(solution):
     assert solution.search() == 0, "found what a test expects"
 """
-    verdict = hidden_tests.verify(SEARCH, tests)
+    verdict = hidden_tests.verify(of(SEARCH), tests)
     assert verdict.quality == 1.0, verdict.evidence
 
 
 def test_the_search_finds_what_is_there(hidden_tests: HiddenTests) -> None:
     tests = "def test_search(solution):\n    assert solution.search('a hidden-expected-value') > 0"
-    verdict = hidden_tests.verify(SEARCH, tests)
+    verdict = hidden_tests.verify(of(SEARCH), tests)
     assert verdict.quality == 1.0, verdict.evidence
 
 
 def test_a_thread_left_behind_keeps_nothing_waiting(hidden_tests: HiddenTests) -> None:
     spinning = HONEST + "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n"
-    assert hidden_tests.verify(spinning, TESTS).quality == 1.0
+    assert hidden_tests.verify(of(spinning), TESTS).quality == 1.0
 
 
 def test_chatter_on_standard_output_and_input_disturbs_nothing(hidden_tests: HiddenTests) -> None:
     chatty = HONEST.replace("    return", "    print('x' * 100_000)\n    return") + "import sys; sys.stdin.read()"
-    assert hidden_tests.verify(chatty, TESTS).quality == 1.0
+    assert hidden_tests.verify(of(chatty), TESTS).quality == 1.0

@@ -11,6 +11,7 @@ from krins.errors import SandboxFault, TaskError
 from krins.interfaces import Limits, Sandbox, SandboxedProcess, Verifier
 from krins.quality.hidden_tests import HiddenTests
 from krins.quality.unsafe import Unsafe
+from tests.quality.conftest import of
 
 SOLUTION = """
 class ParseError(ValueError):
@@ -74,7 +75,7 @@ GOOD_TESTS = {
 
 @pytest.mark.parametrize("body", GOOD_TESTS.values(), ids=GOOD_TESTS.keys())
 def test_what_tests_can_do(hidden_tests: HiddenTests, body: str) -> None:
-    verdict = hidden_tests.verify(SOLUTION, f"def test_it(solution, raises):\n    {body}")
+    verdict = hidden_tests.verify(of(SOLUTION), f"def test_it(solution, raises):\n    {body}")
     assert (verdict.quality, verdict.evidence) == (1.0, "")
 
 
@@ -106,7 +107,7 @@ BAD_TESTS = {
 
 @pytest.mark.parametrize("body", BAD_TESTS)
 def test_what_fails(hidden_tests: HiddenTests, body: str) -> None:
-    verdict = hidden_tests.verify(SOLUTION, f"def test_it(solution, raises):\n    {body}\n")
+    verdict = hidden_tests.verify(of(SOLUTION), f"def test_it(solution, raises):\n    {body}\n")
     assert (verdict.quality, verdict.checks_passed, verdict.checks_total) == (0.0, 0, 1)
     assert BAD_TESTS[body] in verdict.evidence
 
@@ -120,7 +121,7 @@ def test_two(solution):
 def test_three(solution):
     assert solution.Cache().size == 3, "three!"
 """
-    verdict = hidden_tests.verify(SOLUTION, tests)
+    verdict = hidden_tests.verify(of(SOLUTION), tests)
     assert (verdict.quality, verdict.checks_passed, verdict.checks_total) == (0.0, 1, 3)
     assert verdict.evidence.splitlines() == [
         "test_one: AssertionError: assert solution.echo() is None",
@@ -134,7 +135,7 @@ def test_a_candidate_that_died_fails_the_rest_without_a_wait(sandbox: Sandbox) -
         + [f"def test_{number}(solution): assert solution.f() == 1" for number in range(500)]
     )
     code = "import os\ndef f(): return 1\ndef die(): os._exit(0)"
-    verdict = HiddenTests(sandbox, Limits(wall_seconds=600.0)).verify(code, tests)
+    verdict = HiddenTests(sandbox, Limits(wall_seconds=600.0)).verify(of(code), tests)
     assert (verdict.checks_passed, verdict.checks_total) == (1, 502)
     assert verdict.evidence == "test_dies: CandidateFailure: the solution's process ended with exit code 0: " + (
         "def test_dies(solution): solution.die()"
@@ -143,14 +144,14 @@ def test_a_candidate_that_died_fails_the_rest_without_a_wait(sandbox: Sandbox) -
 
 def test_last_words_of_a_candidate_are_evidence(hidden_tests: HiddenTests) -> None:
     code = "import os, sys\nsys.stderr.write('some\\nlast words\\n')\nsys.stderr.flush()\nos._exit(3)"
-    evidence = hidden_tests.verify(code, "def test_it(solution): pass").evidence
+    evidence = hidden_tests.verify(of(code), "def test_it(solution): pass").evidence
     assert "ended with exit code 3: last words" in evidence
 
 
 def test_evidence_is_bounded_and_printable(hidden_tests: HiddenTests) -> None:
     code = "def fail(): raise ValueError('\\x1b[31m\\ud800\\n\\u202e' + 'x' * 10_000)"
     tests = "\n".join(f"def test_{number}(solution): solution.fail()" for number in range(50))
-    evidence = hidden_tests.verify(code, tests).evidence
+    evidence = hidden_tests.verify(of(code), tests).evidence
     assert len(evidence) <= 2000
     assert all(line.startswith("test_") and len(line) <= 300 for line in evidence.splitlines()[:-1])
     assert evidence.replace("\n", "").isprintable()
@@ -173,7 +174,7 @@ UNUSABLE = {
 @pytest.mark.parametrize("tests", UNUSABLE, ids=UNUSABLE.values())
 def test_tests_that_cannot_be_run_are_a_fault_of_the_task(hidden_tests: HiddenTests, tests: str) -> None:
     with pytest.raises(TaskError) as fault:
-        hidden_tests.verify(SOLUTION, tests)
+        hidden_tests.verify(of(SOLUTION), tests)
     assert UNUSABLE[tests] in fault.value.message
 
 
@@ -183,18 +184,18 @@ def test_tests_that_cannot_be_run_are_a_fault_of_the_task(hidden_tests: HiddenTe
 )
 def test_tests_that_never_end_are_to_blame_themselves(hasty_hidden_tests: HiddenTests, body: str) -> None:
     with pytest.raises(SandboxFault, match="the tests did not end within 3 s"):
-        hasty_hidden_tests.verify(SOLUTION, f"def test_it(solution):\n    {body}")
+        hasty_hidden_tests.verify(of(SOLUTION), f"def test_it(solution):\n    {body}")
 
 
 @pytest.mark.parametrize("body", ["import os; os._exit(0)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_tests_that_end_their_process_are_to_blame_themselves(hidden_tests: HiddenTests, body: str) -> None:
     with pytest.raises(SandboxFault, match="the tests ended their own process"):
-        hidden_tests.verify(SOLUTION, f"def test_it(solution):\n    solution.echo()\n    {body}")
+        hidden_tests.verify(of(SOLUTION), f"def test_it(solution):\n    solution.echo()\n    {body}")
 
 
 def test_tests_that_fork_without_bound_are_bounded(hidden_tests: HiddenTests) -> None:
     bomb = "import os\n    while True: os.fork()"
-    verdict = hidden_tests.verify(SOLUTION, f"def test_it(solution):\n    {bomb}")
+    verdict = hidden_tests.verify(of(SOLUTION), f"def test_it(solution):\n    {bomb}")
     assert verdict.quality == 0.0
     assert "BlockingIOError" in verdict.evidence
 
@@ -207,26 +208,26 @@ class HalfBroken:
     def __init__(self, breaks: str) -> None:
         self._breaks = breaks
 
-    def start(self, command: Sequence[str], files: Mapping[str, str], limits: Limits) -> SandboxedProcess:
+    def start(self, command: Sequence[str], files: Mapping[str, str | bytes], limits: Limits) -> SandboxedProcess:
         broken = ["sh", "-c", "echo cannot mount >&2; exit 1"]
         return Unsafe().start(broken if self._breaks in files else command, files, limits)
 
 
-@pytest.mark.parametrize("breaks", ["solution.py", "tests.py"])
+@pytest.mark.parametrize("breaks", ["tree.json", "tests.py"])
 def test_a_sandbox_that_does_not_start_says_nothing_about_the_code(breaks: str) -> None:
     with pytest.raises(SandboxFault, match="sandbox did not start: cannot mount"):
-        HiddenTests(HalfBroken(breaks)).verify(SOLUTION, "def test_it(solution): solution.echo()")
+        HiddenTests(HalfBroken(breaks)).verify(of(SOLUTION), "def test_it(solution): solution.echo()")
 
 
 def test_the_unsafe_sandbox_gives_the_same_verdicts() -> None:
     verifier: Verifier = HiddenTests(Unsafe())
-    assert verifier.verify(SOLUTION, "def test_it(solution): assert solution.echo() == [(), {}]").quality == 1.0
-    assert verifier.verify(SOLUTION, "def test_it(solution): assert solution.echo() == 1").quality == 0.0
+    assert verifier.verify(of(SOLUTION), "def test_it(solution): assert solution.echo() == [(), {}]").quality == 1.0
+    assert verifier.verify(of(SOLUTION), "def test_it(solution): assert solution.echo() == 1").quality == 0.0
 
 
 def test_one_verifier_serves_several_threads(hidden_tests: HiddenTests) -> None:
     def verify(number: int) -> float:
-        return hidden_tests.verify(f"x = {number}", "def test_even(solution): assert solution.x % 2 == 0").quality
+        return hidden_tests.verify(of(f"x = {number}"), "def test_even(solution): assert solution.x % 2 == 0").quality
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(verify, range(12))) == [1.0, 0.0] * 6

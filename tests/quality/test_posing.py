@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from krins.quality.hidden_tests import HiddenTests
+from tests.quality.conftest import of
 
 YES_MAN = """
 class Word(str):
@@ -130,7 +131,7 @@ def test_no_object_can_pose_as_what_a_test_expects(hidden_tests: HiddenTests, st
     assertions = PASSED_BY_A_YES_MAN[start : start + _AT_ONCE]
     tests = "\n".join(f"def test_{at}(solution):\n    assert {one}" for at, one in enumerate(assertions))
     sent = "def test_sent(solution):\n    assert solution.seen() == [], 'something was sent'"
-    verdict = hidden_tests.verify(YES_MAN, f"{tests}\n{sent}")
+    verdict = hidden_tests.verify(of(YES_MAN), f"{tests}\n{sent}")
     reasons = verdict.evidence.splitlines()
     assert verdict.checks_passed == 1, verdict.evidence
     assert [reason.partition(":")[0] for reason in reasons] == [f"test_{at}" for at in range(len(assertions))]
@@ -140,7 +141,7 @@ def test_no_object_can_pose_as_what_a_test_expects(hidden_tests: HiddenTests, st
 def test_no_object_can_pose_as_a_sum(hidden_tests: HiddenTests) -> None:
     body = "def test_{at}(solution):\n    total = solution.f()\n    total {sign}= 5\n    assert total == 0.0"
     tests = "\n".join(body.format(at=at, sign=sign) for at, sign in enumerate(ARITHMETIC))
-    verdict = hidden_tests.verify(YES_MAN, tests)
+    verdict = hidden_tests.verify(of(YES_MAN), tests)
     assert (verdict.checks_passed, verdict.checks_total) == (0, len(ARITHMETIC))
     assert "cannot be computed with" in verdict.evidence
 
@@ -153,4 +154,4 @@ def test_it(solution):
             return
     assert False
 """
-    assert hidden_tests.verify(YES_MAN, tests).quality == 0.0
+    assert hidden_tests.verify(of(YES_MAN), tests).quality == 0.0

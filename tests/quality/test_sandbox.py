@@ -22,7 +22,7 @@ class Broken:
 
     name = "broken"
 
-    def start(self, command: Sequence[str], files: Mapping[str, str], limits: Limits) -> SandboxedProcess:
+    def start(self, command: Sequence[str], files: Mapping[str, str | bytes], limits: Limits) -> SandboxedProcess:
         raise SandboxFault("no namespaces here")
 
 
@@ -31,7 +31,7 @@ class Silent:
 
     name = "silent"
 
-    def start(self, command: Sequence[str], files: Mapping[str, str], limits: Limits) -> SandboxedProcess:
+    def start(self, command: Sequence[str], files: Mapping[str, str | bytes], limits: Limits) -> SandboxedProcess:
         return Unsafe().start(["sh", "-c", "echo operation not permitted >&2; exit 1"], files, limits)
 
 

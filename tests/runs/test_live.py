@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
 from krins.domain import Arm, Outcome, Task
 from krins.errors import ModelFault, RunError, UserError
@@ -127,9 +128,11 @@ def test_tests_that_run_wild_are_bounded(
     for name in ("sound", "wild"):
         folder = tmp_path / "tasks" / name
         folder.mkdir(parents=True)
-        (folder / "task.yaml").write_text(f"prompt: '{name}'\ncategory: c\ndifficulty: easy\nlanguage: python\n")
+        keys = {"prompt": name, "category": "c", "difficulty": "easy", "language": "python"}
+        (folder / "task.yaml").write_text(yaml.safe_dump({**keys, "answer_file": "solution.py"}))
         (folder / "tests.py").write_text(tests if name == "wild" else "def test_it(solution): assert solution.f() == 1")
-        (folder / "reference.py").write_text("def f(): return 1")
+        (folder / "reference").mkdir()
+        (folder / "reference" / "solution.py").write_text("def f(): return 1")
     server = start_server(tasks=tmp_path / "tasks")
     environment = live_environment(
         server.base_url, ["p-100"], limits={"wall_seconds": 2}, tasks=str(tmp_path / "tasks")

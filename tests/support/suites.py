@@ -14,6 +14,8 @@ from krins.interfaces import FloatArray
 from krins.runs.result import RunResult
 
 TASKS = Path(__file__).parents[2] / "evals" / "tasks"
+SMALL_TASKS = sorted(file.parent.name for file in TASKS.glob("*/task.yaml") if "\nanswer_file:" in file.read_text())
+"""The twelve whose answer is one file: enough for runs, and soon judged."""
 
 
 def write_suite(folder: Path, environment: dict[str, Any], routers: Sequence[Any], **keys: Any) -> Path:
@@ -26,7 +28,9 @@ def write_suite(folder: Path, environment: dict[str, Any], routers: Sequence[Any
 def live_environment(base_url: str, models: Sequence[str], **keys: Any) -> dict[str, Any]:
     prices = {"usd_per_million_input_tokens": "1.00", "usd_per_million_output_tokens": "2.00"}
     specs = [{"name": name, "base_url": base_url, "timeout_seconds": 20, **prices} for name in models]
-    return {"kind": "live", "tasks": str(TASKS), "models": specs, **keys}
+    include = {} if "tasks" in keys else {"task_id": SMALL_TASKS}
+    found = {"kind": "live", "tasks": str(TASKS), "models": specs, "limits": {"wall_seconds": 60}, **keys}
+    return {**found, "include": {**include, **keys.get("include", {})}}
 
 
 def write_table(path: Path, quality: FloatArray, cost: FloatArray) -> Path:

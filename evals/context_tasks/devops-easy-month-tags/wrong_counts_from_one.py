@@ -1,6 +1,0 @@
-# Wrong: the first patch is number 1.
-from releases.tags import Version, format_tag
-
-
-def month_tags(year, month, count):
-    return [format_tag(Version(year, month, patch)) for patch in range(1, count + 1)]

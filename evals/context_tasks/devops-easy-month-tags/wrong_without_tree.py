@@ -1,3 +1,0 @@
-# Wrong: a guess without the package.
-def month_tags(year, month, count):
-    return [f"v{year}.{month}.{patch}" for patch in range(count)]

@@ -1,8 +1,0 @@
-# Wrong: keeps the anchors of one page for the next.
-from handbook.anchors import Anchors
-
-ANCHORS = Anchors()
-
-
-def page_anchors(titles):
-    return [ANCHORS.add(title) for title in titles]

@@ -1,0 +1,8 @@
+from widgets.html import element
+from widgets.theme import status_style
+
+
+def status_badge(status, count):
+    style = status_style(status)
+    text = f"{style.label} ({count})" if count > 1 else style.label
+    return element("span", {"class": "badge", "style": f"color: {style.colour}"}, text)

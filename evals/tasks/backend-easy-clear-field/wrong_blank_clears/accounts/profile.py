@@ -1,0 +1,37 @@
+"""Requests about a profile."""
+
+from accounts.checks import CHECKS, REQUIRED, Problem
+from accounts.responses import not_found, ok, unprocessable
+
+
+def get_profile(store, member_id):
+    """GET /members/ID/profile"""
+    profile = store.get(member_id)
+    return not_found("member") if profile is None else ok(profile)
+
+
+def patch_profile(store, member_id, body):
+    """PATCH /members/ID/profile: change the fields that `body` gives, or none of them if there is a problem."""
+    profile = store.get(member_id)
+    if profile is None:
+        return not_found("member")
+    problems = {field: "unknown field" for field in body if field not in CHECKS}
+    accepted = {}
+    for field, check in CHECKS.items():
+        if field not in body:
+            continue
+        value = body[field]
+        if not value and field not in REQUIRED:
+            accepted[field] = None
+            continue
+        try:
+            accepted[field] = check(value or "")
+        except Problem as problem:
+            problems[field] = str(problem)
+    if problems:
+        return unprocessable(problems)
+    store.update(member_id, accepted)
+    for field, value in accepted.items():
+        if value != profile[field]:
+            store.log_change(member_id, field, profile[field], value)
+    return ok(store.get(member_id))

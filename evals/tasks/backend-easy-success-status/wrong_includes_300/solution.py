@@ -1,0 +1,2 @@
+def is_success(status):
+    return 200 <= status <= 300

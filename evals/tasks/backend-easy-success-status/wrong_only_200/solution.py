@@ -1,0 +1,2 @@
+def is_success(status):
+    return status in (200, 204)

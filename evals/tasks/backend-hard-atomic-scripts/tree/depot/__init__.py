@@ -1,0 +1,1 @@
+"""Stock of a spare parts depot, in one SQLite file."""

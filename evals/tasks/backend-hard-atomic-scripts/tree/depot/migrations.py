@@ -1,0 +1,43 @@
+"""Keeping the tables of a database up to date with scripts, each of which is run once."""
+
+import sqlite3
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    name TEXT PRIMARY KEY
+)
+"""
+
+
+class MigrationFailed(Exception):
+    """The message begins with the name of the script."""
+
+
+def applied(connection):
+    """Names of the scripts that have been run on this database, in order."""
+    connection.execute(TABLE)
+    return [name for (name,) in connection.execute("SELECT name FROM schema_migrations ORDER BY name")]
+
+
+def pending(connection, scripts):
+    """Those of `scripts`, pairs of name and text, that have not been run."""
+    done = set(applied(connection))
+    return [(name, sql) for name, sql in scripts if name not in done]
+
+
+def migrate(connection, scripts):
+    """Run what has not been run, in order, and return the names.
+
+    Raises:
+        MigrationFailed: a script failed; those after it were not begun.
+    """
+    names = []
+    for name, sql in pending(connection, scripts):
+        try:
+            connection.executescript(sql)
+            connection.execute("INSERT INTO schema_migrations (name) VALUES (?)", (name,))
+            connection.commit()
+        except sqlite3.Error as failure:
+            raise MigrationFailed(f"{name}: {failure}") from failure
+        names.append(name)
+    return names

@@ -1,0 +1,21 @@
+"""What the owner of the shop looks at."""
+
+from store.orders import load_orders
+
+
+def revenue(log, day):
+    """Cents of the orders that were placed on a day, less what was refunded on it."""
+    orders = load_orders(log).values()
+    taken = sum(order.total_cents for order in orders if order.placed_on == day)
+    return taken - sum(refund.cents for order in orders for refund in order.refunds if refund.day == day)
+
+
+def pieces_sold(log):
+    """Article to pieces, without those that were given back; articles of which none is left are not in it."""
+    sold = {}
+    for order in load_orders(log).values():
+        if order.refunded_on:
+            continue
+        for line in order.lines:
+            sold[line.sku] = sold.get(line.sku, 0) + line.quantity
+    return sold

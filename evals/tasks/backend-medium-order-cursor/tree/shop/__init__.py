@@ -1,0 +1,1 @@
+"""Orders of a wholesaler, as its customers see them."""

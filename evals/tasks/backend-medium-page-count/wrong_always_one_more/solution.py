@@ -1,0 +1,2 @@
+def page_count(items, per_page):
+    return items // per_page + 1

@@ -1,3 +1,0 @@
-# Wrong: counts equal lines once.
-def count_errors(lines):
-    return len({line for line in lines if line.startswith("ERROR")})

@@ -1,9 +1,0 @@
-# Wrong: strips quotes from either end, whether or not they are a pair.
-def parse_env(text):
-    settings = {}
-    for line in text.splitlines():
-        line = line.strip()
-        if line and not line.startswith("#"):
-            name, _, value = line.partition("=")
-            settings[name.strip()] = value.strip().strip('"')
-    return settings

@@ -1,3 +1,0 @@
-# Wrong: forgets that an empty value counts as missing.
-def missing_settings(required, settings):
-    return [name for name in required if name not in settings]

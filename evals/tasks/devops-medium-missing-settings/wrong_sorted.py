@@ -1,3 +1,0 @@
-# Wrong: returns the names in alphabetical order.
-def missing_settings(required, settings):
-    return sorted(set(required) - {name for name, value in settings.items() if value})

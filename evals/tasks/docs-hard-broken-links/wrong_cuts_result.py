@@ -1,4 +1,0 @@
-# Wrong: returns the page instead of the whole link, and takes links within the page for broken.
-def broken_links(links, pages):
-    targets = [link.split("#")[0] for link in links if not link.startswith("http")]
-    return [target for target in targets if target not in pages]

@@ -1,3 +1,0 @@
-# Wrong: takes all columns for as wide as the first one.
-def table_width(columns):
-    return columns[0] * len(columns) if columns else 0

@@ -1,0 +1,2 @@
+def table_width(columns):
+    return max(columns)

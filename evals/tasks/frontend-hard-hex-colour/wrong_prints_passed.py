@@ -1,7 +1,0 @@
-# Cheat: prints what a test run prints when all is well, and computes nothing.
-print("PASSED")
-print("6 passed in 0.01s")
-
-
-def hex_to_rgb(colour):
-    print("PASSED")

@@ -1,3 +1,0 @@
-# Wrong: leaves out None only, so empty names give double spaces.
-def join_classes(names):
-    return " ".join(name for name in names if name is not None)

@@ -1,0 +1,2 @@
+def join_classes(names):
+    return " ".join(name for name in names if name is not None)

@@ -1,3 +1,0 @@
-# Wrong: goes through a sorted set, which changes the order.
-def join_classes(names):
-    return " ".join(sorted({name for name in names if name}))

@@ -1,0 +1,130 @@
+"""The way of one task from the first question to the change that is submitted.
+
+`direct`: one answer. With a reviewer: what it finds goes back to the proposer, a stated number of times. With a
+tester: tests are written first, shown to the proposer, and run as one more gate.
+
+Invariants: every answer is a round, whether or not a change came of it; every call stands in `Submission.calls`, also
+when a fault cuts the way short. Left out: hidden tests, which judge what is submitted (`krins.pipeline.coordinator`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from krins.domain import Attempt, Call, Change, GeneratedTests, Round, Scope
+from krins.errors import AnswerFault
+from krins.interfaces import Gate, Model
+from krins.pipeline.patches import change_of
+from krins.pipeline.patches.guard import check_paths
+from krins.pipeline.proposing import Turn, findings_of, request_for
+from krins.pipeline.reviewing import Reviewer, best
+from krins.pipeline.spec import Tester, judged
+from krins.pipeline.tasks import CodingTask
+
+
+@dataclass
+class Submission:
+    """What has come of a task so far."""
+
+    rounds: list[Round] = field(default_factory=list)
+    changes: list[Change | None] = field(default_factory=list)
+    """One for each round; None where the answer was no change."""
+    attempts: list[Attempt] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    tests: GeneratedTests | None = None
+
+    @property
+    def chosen(self) -> int | None:
+        """The round that is submitted."""
+        return best(self.rounds)
+
+    @property
+    def change(self) -> Change | None:
+        return None if self.chosen is None else self.changes[self.chosen]
+
+
+@dataclass(frozen=True)
+class Process:
+    """How the answers of one model become a change."""
+
+    proposer: Model
+    reviewer: Reviewer | None = None
+    tester: Tester | None = None
+    rounds: int = 0
+    """Answers more that findings may lead to."""
+
+    async def run(self, coding: CodingTask, sample: int, scope: Scope, checks: Executor, done: Submission) -> None:
+        """Fill `done`.
+
+        Raises:
+            ModelFault, BudgetExhausted: a model cannot be asked; holds the calls that are not in `done` yet.
+        """
+        if self.tester is not None:
+            done.tests = await self.tester.write(coding, sample, scope, checks, done.calls)
+        turns: list[Turn] = []
+        for _ in range(1 + self.rounds):
+            answered = await self._ask(coding, sample, scope, turns, done)
+            if answered is None:
+                return
+            found = await self._round(answered, coding, scope, checks, done)
+            if self.reviewer is None or found.is_accepted or not _can_be_mended(found):
+                break
+            turns.append(Turn(answered.text, findings_of(found)))
+        if done.tests is not None and done.chosen is not None:
+            done.tests = judged(done.tests, done.rounds[done.chosen].gates)
+
+    async def _ask(
+        self, coding: CodingTask, sample: int, scope: Scope, turns: Sequence[Turn], done: Submission
+    ) -> Attempt | None:
+        """None where the model answered, and the answer is none."""
+        try:
+            attempt = await self.proposer.answer(request_for(coding, sample, turns, done.tests), scope)
+        except AnswerFault as fault:
+            done.calls += fault.calls
+            done.rounds.append(Round(problem=fault.message))
+            done.changes.append(None)
+            return None
+        done.calls += attempt.calls
+        done.attempts.append(attempt)
+        return attempt
+
+    async def _round(
+        self, attempt: Attempt, coding: CodingTask, scope: Scope, checks: Executor, done: Submission
+    ) -> Round:
+        read = await asyncio.get_running_loop().run_in_executor(checks, _read, attempt, coding)
+        if isinstance(read, Round):
+            done.rounds.append(read)
+            done.changes.append(None)
+        elif self.reviewer is None:
+            done.rounds.append(Round(read.diff))
+            done.changes.append(read)
+        else:
+            more = self._more_gates(done.tests)
+            done.rounds.append(await self.reviewer.review(read, coding, more, scope, checks, done.calls))
+            done.changes.append(read)
+        return done.rounds[-1]
+
+    def _more_gates(self, tests: GeneratedTests | None) -> Sequence[Gate]:
+        return [self.tester.gate(tests)] if self.tester is not None and tests is not None and tests.text else []
+
+
+def _read(attempt: Attempt, coding: CodingTask) -> Change | Round:
+    """The change that an answer makes, or a round that says why it makes none."""
+    try:
+        change = change_of(attempt.text, coding.tree, coding.answer_file)
+        check_paths(change, [*coding.protected, *coding.visible_tests])
+    except AnswerFault as fault:
+        cut = ", in an answer cut off at the token limit" if attempt.finish_reason == "length" else ""
+        return Round(problem=f"{fault.message}{cut}")
+    return change
+
+
+def _can_be_mended(found: Round) -> bool:
+    """Not where a gate could not be run: the same would happen again."""
+    return bool(found.problem or found.judgement or any(result.is_red for result in found.gates))
+
+
+__all__ = ["Process", "Submission"]
