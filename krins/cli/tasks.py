@@ -43,9 +43,7 @@ def check(
         checked = [
             one
             for i in range(repeat)
-            for one in check_tasks(
-                folder, loaded, verifier_of, workers or os.cpu_count() or 1, seed + i, progress.advance
-            )
+            for one in check_tasks(folder, loaded, verifier_of, at_once, seed + i, progress.advance)
         ]
     report = task_report([(one.task_id, one.name, one.is_right, one.evidence) for one in checked], left_out)
     if json_path is not None:
