@@ -1,4 +1,4 @@
-"""Commands about past runs: `history list | show | rebuild | export | prune | sync`."""
+"""Commands about past runs: `history list | show | audit | rebuild | export | prune | sync`."""
 
 from __future__ import annotations
 
@@ -42,6 +42,20 @@ def show(name: str, home: Path) -> None:
     run_id = store.find(name)
     row = next(row for row in list_runs(store) if row.run_id == run_id)
     render_run(row, read_run(store, run_id), size_bytes(store).runs[run_id], store.folder(run_id), console())
+
+
+@history.command()
+@click.argument("name", metavar="RUN", default="latest")
+@home_option
+def audit(name: str, home: Path) -> None:
+    """Print a line of JSON for each step of a RUN: agent, model, tokens, cost, verdict, seconds."""
+    from krins.runs.audit import audit_lines
+    from krins.runs.session import read_run
+    from krins.runs.store import Store
+
+    store = Store(home)
+    for line in audit_lines(read_run(store, store.find(name)).observed):
+        click.echo(line.model_dump_json(exclude_none=True))
 
 
 @history.command()

@@ -19,6 +19,8 @@ block that holds the whole new file. Change no tests, and nothing that need not 
 AGAIN = "Answer again, with all of the change and in the same form."
 MAX_FINDING_CHARS = 1_500
 """Of one gate or problem, as it is told to the proposer."""
+MOST_FINDINGS_BYTES = 4 * 10 * MAX_FINDING_CHARS
+"""Of what one round is told: seven gates, and tests of the request."""
 
 
 class Turn(NamedTuple):
@@ -70,4 +72,13 @@ def _short(text: str) -> str:
     return text if len(text) <= MAX_FINDING_CHARS else f"{text[:MAX_FINDING_CHARS]} ..."
 
 
-__all__ = ["AGAIN", "CHANGED_FILES", "MAX_FINDING_CHARS", "ONE_FILE", "Turn", "findings_of", "request_for"]
+__all__ = [
+    "AGAIN",
+    "CHANGED_FILES",
+    "MAX_FINDING_CHARS",
+    "MOST_FINDINGS_BYTES",
+    "ONE_FILE",
+    "Turn",
+    "findings_of",
+    "request_for",
+]

@@ -1,8 +1,9 @@
 """What a live run or recording will cost, forecast before the first paid call, and whether it may begin.
 
 An answer is expected to take as many tokens of input as a quarter of its prompt's bytes, those of its context among
-them, and half of the output that it may; that is a rule of thumb. `low` and `high` are bounds: all answers out of the
-cache or never asked for, and every call that layers may make at its worst, or what the budget leaves if that is less.
+them, and half of the output that it may, and a pipeline to take all its rounds; that is a rule of thumb. `low` and
+`high` are bounds: all answers out of the cache or never asked for, and every call that layers may make at its worst, or
+what the budget leaves if that is less.
 Routers that choose are expected to spread evenly. Invariant: nothing is asked. Left out: the arithmetic
 (`krins.models.forecast`).
 """
@@ -59,6 +60,11 @@ def _arm(inputs: LiveInputs, name: str, decisions: Estimate) -> ArmForecast:
     sizes = {task.task_id: most_input_tokens(inputs.request(task.task_id)) for task in inputs.tasks}
     inputs_a_task = sum(sizes.values()) // (len(sizes) * _BYTES_A_TOKEN)
     expected = call_amount(spec, inputs_a_task, spec.max_output_tokens // _SHARE_OF_OUTPUT, now)
+    if inputs.environment.pipeline.mode != "direct":
+        judge = inputs.specs[inputs.environment.judge_of(name)]
+        n_rounds = 1 + inputs.environment.pipeline.rounds
+        one = call_amount(judge, inputs_a_task, judge.max_output_tokens // _SHARE_OF_OUTPUT, now)
+        expected = expected.times(n_rounds) + one.times(n_rounds)
     worst = decision_at_worst(inputs, max(sizes, key=lambda task_id: sizes[task_id]), name, now)
     return ArmForecast(name, decisions, NOTHING, expected, worst, spec.price is not None)
 

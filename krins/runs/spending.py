@@ -15,17 +15,21 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from krins.domain import Outcome
+from krins.domain import Outcome, Request
 from krins.errors import KrinsError, RunError
 from krins.models.catalogue import check_prices
 from krins.models.ledger import NOTHING, RUN, SUITE, Amount
 from krins.models.spec import ModelSpec
-from krins.models.worst_case import worst_case
+from krins.models.worst_case import most_input_tokens, worst_case
+from krins.pipeline.judging.size import N_CALLS, most_prompt_bytes
+from krins.pipeline.proposing import MOST_FINDINGS_BYTES
 from krins.runs.history.brief import read_brief
 from krins.runs.session import RunLog, Session, read_run
 from krins.runs.store import Store
 from krins.runs.worker import LiveInputs
 from krins.suite import Budget, LiveEnvironment, Suite
+
+_BYTES_A_TOKEN = 4
 
 
 def spent_on(outcomes: Iterable[Outcome]) -> Amount:
@@ -38,11 +42,30 @@ def spent_on(outcomes: Iterable[Outcome]) -> Amount:
 
 
 def decision_at_worst(inputs: LiveInputs, task_id: str, arm: str, now_seconds: float) -> Amount:
-    """The most that one decision can cost: every call that its arm's layers may make, each at its worst case."""
-    request, spec = inputs.request(task_id), inputs.specs[arm]
-    links = [spec, *(inputs.specs[name] for name in spec.fallback)]
+    """The most that one decision can cost: every call that its pipeline and the layers of its models may make, each at
+    its worst case. Earlier answers in a prompt count as many bytes as tokens were allowed for them, four times over."""
+    request, spec, pipeline = inputs.request(task_id), inputs.specs[arm], inputs.environment.pipeline
+    if pipeline.mode == "direct":
+        return _call_at_worst(inputs, spec, request, now_seconds)
+    size = most_input_tokens(request)
+    turn = _BYTES_A_TOKEN * spec.max_output_tokens + MOST_FINDINGS_BYTES
+    judge = inputs.specs[inputs.environment.judge_of(arm)]
+    judging = _call_at_worst(inputs, judge, _padded(most_prompt_bytes(inputs.prompt(task_id))), now_seconds)
+    total = NOTHING if pipeline.mode != "spec" else _call_at_worst(inputs, spec, _padded(size + turn), now_seconds)
+    for round_ in range(1 + pipeline.rounds):
+        n_turns = round_ + (pipeline.mode == "spec")
+        total = total + _call_at_worst(inputs, spec, _padded(size + n_turns * turn), now_seconds)
+        total = total + judging.times(N_CALLS)
+    return total
+
+
+def _padded(n_bytes: int) -> Request:
+    return Request.of("x" * n_bytes)
+
+
+def _call_at_worst(inputs: LiveInputs, spec: ModelSpec, request: Request, now_seconds: float) -> Amount:
     total = NOTHING
-    for link in links:
+    for link in [spec, *(inputs.specs[name] for name in spec.fallback)]:
         total = total + worst_case(request, link, now_seconds).times(_calls_at_most(link))
     return total
 

@@ -55,6 +55,9 @@ class LiveInputs:
         """What a model is asked of a task, its context included."""
         return request_for(self._by_id[task_id], sample)
 
+    def prompt(self, task_id: str) -> str:
+        return self._by_id[task_id].task.prompt
+
     @cached_property
     def _by_id(self) -> dict[str, CodingTask]:
         return {coding.task.task_id: coding for coding in self.coding_tasks}

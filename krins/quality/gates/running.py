@@ -27,7 +27,7 @@ def default_gates(
     licences_block: bool = False,
     now: Now = time.monotonic,
 ) -> Sequence[Gate]:
-    """All gates of the pipeline; semgrep, an extra that is NOT_RUN where it is missing, comes last.
+    """All gates of the pipeline; semgrep comes last, an extra that blocks nothing where it is missing.
 
     Args:
         parses: syntax errors of languages without a compiler at hand, e.g. `krins.pipeline.syntax.syntax_error_lines`.

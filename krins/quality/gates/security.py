@@ -41,13 +41,14 @@ def _scan(texts: Mapping[str, str]) -> Scanned:
 
 
 class SemgrepGate(CheckedGate):
-    """An extra: semgrep is large, and no dependency of krins."""
+    """An extra: semgrep is large, and no dependency of krins. Where it is missing, the gate blocks nothing."""
 
     name = "semgrep"
 
     def __init__(self, now: Now = time.monotonic) -> None:
         super().__init__(now)
         self._program = shutil.which("semgrep")
+        self.blocks = self._program is not None
 
     def _look(self, change: Change) -> Opinion:
         scanned = scan_change(change, is_javascript, self._scan)

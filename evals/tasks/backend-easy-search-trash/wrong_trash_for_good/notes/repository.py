@@ -2,7 +2,7 @@
 
 from notes.text import like_pattern
 
-COLUMNS = "id, title, body, pinned, trashed_on"
+SELECT = "SELECT id, title, body, pinned, trashed_on FROM notes"
 
 
 class NoteRepository:
@@ -19,23 +19,19 @@ class NoteRepository:
 
     def get(self, note_id):
         """The note, in the trash or not; None if there is none."""
-        row = self._connection.execute(f"SELECT {COLUMNS} FROM notes WHERE id = ?", (note_id,)).fetchone()
+        row = self._connection.execute(SELECT + " WHERE id = ?", (note_id,)).fetchone()
         return _note(row) if row else None
 
     def list(self):
         """Notes outside the trash: pinned ones first, then the newest first."""
-        rows = self._connection.execute(
-            f"SELECT {COLUMNS} FROM notes WHERE trashed_on IS NULL ORDER BY pinned DESC, id DESC"
-        )
+        rows = self._connection.execute(SELECT + " WHERE trashed_on IS NULL ORDER BY pinned DESC, id DESC")
         return [_note(row) for row in rows]
 
     def search(self, text, limit=20):
         """At most `limit` notes with `text` in their title or body, the newest first."""
         pattern = like_pattern(text)
         rows = self._connection.execute(
-            f"SELECT {COLUMNS} FROM notes"
-            " WHERE title LIKE ? ESCAPE '\\' OR body LIKE ? ESCAPE '\\'"
-            " ORDER BY id DESC LIMIT ?",
+            SELECT + " WHERE title LIKE ? ESCAPE '\\' OR body LIKE ? ESCAPE '\\' ORDER BY id DESC LIMIT ?",
             (pattern, pattern, limit),
         )
         return [_note(row) for row in rows]
@@ -59,9 +55,7 @@ class NoteRepository:
 
     def list_trash(self):
         """Notes in the trash, those that have been there longest first."""
-        rows = self._connection.execute(
-            f"SELECT {COLUMNS} FROM notes WHERE trashed_on IS NOT NULL ORDER BY trashed_on, id"
-        )
+        rows = self._connection.execute(SELECT + " WHERE trashed_on IS NOT NULL ORDER BY trashed_on, id")
         return [_note(row) for row in rows]
 
     def empty_trash(self, before):
