@@ -257,6 +257,10 @@ class Judgement:
     """Whether the score is the model's P(yes); otherwise the share of checkpoints that hold among those that count."""
     checkpoints: tuple[CheckpointVerdict, ...]
     model: str
+    n_speaking: int = 0
+    """Places in the change, or in what gates quote of it, that speak to a reader; the judge was not shown them."""
+    n_lines_cut: int = 0
+    """Lines of the change for which there was no room."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from krins.errors import SuiteError
 from krins.router_specs import ThompsonRouter
-from krins.suite import LiveEnvironment, RecordedEnvironment, Suite
+from krins.suite import LiveEnvironment, Pipeline, RecordedEnvironment, Suite
 from krins.suite_file import load_suite, parse_suite
 
 ROOT = Path(__file__).parents[1]
@@ -127,11 +128,33 @@ def test_what_of_its_tree_a_task_is_shown() -> None:
             with_context(wrong)
 
 
-def test_a_suite_that_asks_for_no_context_is_what_it_was_before_there_was_any() -> None:
+def test_a_suite_without_context_and_pipeline_is_what_it_was_before_there_were_any() -> None:
     assert parse(LIVE).fingerprint == with_context("none").fingerprint
-    old = parse(LIVE).model_dump(mode="json", exclude={"description": True, "environment": {"tasks", "context"}})
+    newer = {"tasks", "context", "pipeline"}
+    old = parse(LIVE).model_dump(mode="json", exclude={"description": True, "environment": newer})
     assert parse(LIVE).fingerprint == hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
     assert len({with_context(text).fingerprint for text in ("none", "whole", "{select: {budget_tokens: 9}}")}) == 3
+
+
+def with_pipeline(text: str) -> Suite:
+    return parse(LIVE.replace("kind: live", f"kind: live\n  pipeline: {text}"))
+
+
+def test_a_pipeline_is_part_of_what_a_suite_is() -> None:
+    assert with_pipeline("{mode: direct}").fingerprint == parse(LIVE).fingerprint
+    options = ("{mode: judge}", "{mode: judge, rounds: 1}", "{mode: spec}", "{mode: judge, accept_score: 0.7}")
+    assert len({with_pipeline(text).fingerprint for text in options}) == 4
+
+
+def test_by_default_another_model_judges() -> None:
+    environment = LiveEnvironment.model_validate({"kind": "live", "tasks": "t", "models": ["a", "b"]})
+    assert [environment.judge_of(arm) for arm in "ab"] == ["b", "a"]
+    alone = LiveEnvironment.model_validate({"kind": "live", "tasks": "t", "models": ["a"]})
+    assert alone.judge_of("a") == "a"
+    told = environment.model_copy(update={"pipeline": Pipeline(mode="judge", judge="a")})
+    assert [told.judge_of(arm) for arm in "ab"] == ["a", "a"]
+    with pytest.raises(ValidationError, match="'c' is none of the models a, b"):
+        LiveEnvironment.model_validate({"kind": "live", "tasks": "t", "models": ["a", "b"], "pipeline": {"judge": "c"}})
 
 
 def test_a_live_suite_may_not_learn_from_latency() -> None:

@@ -3,8 +3,9 @@
 `direct`: one answer. With a reviewer: what it finds goes back to the proposer, a stated number of times. With a
 tester: tests are written first, shown to the proposer, and run as one more gate.
 
-Invariants: every answer is a round, whether or not a change came of it; every call stands in `Submission.calls`, also
-when a fault cuts the way short. Left out: hidden tests, which judge what is submitted (`krins.pipeline.coordinator`).
+Invariants: every answer is a round, whether or not a change came of it, or a judge could be asked about it; every call
+stands in `Submission.calls`, or in the fault that cuts the way short. Left out: hidden tests, which judge what is
+submitted (`krins.pipeline.coordinator`).
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ class Submission:
     attempts: list[Attempt] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     tests: GeneratedTests | None = None
+
+    def add(self, found: Round, change: Change | None) -> None:
+        self.rounds.append(found)
+        self.changes.append(change)
 
     @property
     def chosen(self) -> int | None:
@@ -68,7 +73,7 @@ class Process:
         for _ in range(1 + self.rounds):
             answered = await self._ask(coding, sample, scope, turns, done)
             if answered is None:
-                return
+                break
             found = await self._round(answered, coding, scope, checks, done)
             if self.reviewer is None or found.is_accepted or not _can_be_mended(found):
                 break
@@ -84,8 +89,7 @@ class Process:
             attempt = await self.proposer.answer(request_for(coding, sample, turns, done.tests), scope)
         except AnswerFault as fault:
             done.calls += fault.calls
-            done.rounds.append(Round(problem=fault.message))
-            done.changes.append(None)
+            done.add(Round(problem=fault.message), None)
             return None
         done.calls += attempt.calls
         done.attempts.append(attempt)
@@ -94,32 +98,33 @@ class Process:
     async def _round(
         self, attempt: Attempt, coding: CodingTask, scope: Scope, checks: Executor, done: Submission
     ) -> Round:
-        read = await asyncio.get_running_loop().run_in_executor(checks, _read, attempt, coding)
+        read = await asyncio.get_running_loop().run_in_executor(checks, _read, attempt, coding, done.tests)
         if isinstance(read, Round):
-            done.rounds.append(read)
-            done.changes.append(None)
+            done.add(read, None)
         elif self.reviewer is None:
-            done.rounds.append(Round(read.diff))
-            done.changes.append(read)
+            done.add(Round(read.diff), read)
         else:
-            more = self._more_gates(done.tests)
-            done.rounds.append(await self.reviewer.review(read, coding, more, scope, checks, done.calls))
-            done.changes.append(read)
+            seen = await self.reviewer.check(read, coding, self._more_gates(done.tests), checks)
+            done.add(seen, read)  # before the judge is asked, who may not be within reach
+            done.rounds[-1] = await self.reviewer.ask_judge(seen, read, coding, scope, done.calls)
         return done.rounds[-1]
 
     def _more_gates(self, tests: GeneratedTests | None) -> Sequence[Gate]:
         return [self.tester.gate(tests)] if self.tester is not None and tests is not None and tests.text else []
 
 
-def _read(attempt: Attempt, coding: CodingTask) -> Change | Round:
+def _read(attempt: Attempt, coding: CodingTask, tests: GeneratedTests | None) -> Change | Round:
     """The change that an answer makes, or a round that says why it makes none."""
+    # An answer may repeat the tests that it was shown, but neither change them nor make them part of its change.
+    shown = {tests.path: tests.text} if tests is not None and tests.text else {}
     try:
-        change = change_of(attempt.text, coding.tree, coding.answer_file)
+        change = change_of(attempt.text, {**coding.tree, **shown}, coding.answer_file)
         check_paths(change, [*coding.protected, *coding.visible_tests])
     except AnswerFault as fault:
         cut = ", in an answer cut off at the token limit" if attempt.finish_reason == "length" else ""
         return Round(problem=f"{fault.message}{cut}")
-    return change
+    after = {path: text for path, text in change.after.items() if path not in shown}
+    return Change(coding.tree, after, change.diff)
 
 
 def _can_be_mended(found: Round) -> bool:

@@ -6,6 +6,7 @@ prefix. Invariants: the same arguments give the same request; nothing of hidden 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -46,7 +47,9 @@ def request_for(
 def _shown(tests: GeneratedTests | None) -> str:
     if tests is None or not tests.text:
         return ""
-    return f"These tests must pass:\n\n{tests.path}\n```python\n{tests.text.rstrip()}\n```\n\n"
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", tests.text))])
+    language = "python" if tests.path.endswith(".py") else "javascript"
+    return f"These tests must pass:\n\n{tests.path}\n{fence}{language}\n{tests.text.rstrip()}\n{fence}\n\n"
 
 
 def findings_of(found: Round) -> str:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import ast
 import asyncio
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
 from krins.domain import Call, Change, GateResult, GateStatus, GeneratedTests, Request, Scope
-from krins.errors import AnswerFault
+from krins.errors import AnswerFault, BudgetExhausted, ModelFault, SandboxFault
 from krins.interfaces import Gate, Limits, Model, Sandbox
 from krins.pipeline.patches import change_of
 from krins.pipeline.tasks import CodingTask
@@ -45,25 +46,36 @@ class Tester:
             ModelFault, BudgetExhausted: the model cannot be asked; holds the calls that were made.
         """
         path = _PATHS.get(coding.task.language or "", _PYTHON)
+        if path in coding.tree:
+            return GeneratedTests(path, "", "the task has a file of that name")
         try:
             attempt = await self._model.answer(_request(coding, path, sample), scope)
-        except AnswerFault as fault:
-            calls += _as_tester(fault.calls)
+        except (ModelFault, BudgetExhausted) as fault:
+            fault.calls = _as_tester(fault.calls)
+            if not isinstance(fault, AnswerFault):
+                raise
+            calls += fault.calls
             return GeneratedTests(path, "", fault.message)
         calls += _as_tester(attempt.calls)
         return await asyncio.get_running_loop().run_in_executor(checks, self._tests, attempt.text, path, coding)
 
     def _tests(self, answer: str, path: str, coding: CodingTask) -> GeneratedTests:
         try:
-            text = change_of(answer, {}, path).after.get(path, "")
+            files = change_of(answer, {}, path).after
         except AnswerFault as fault:
             return GeneratedTests(path, "", fault.message)
-        if problem := _why_no_tests(text, path):
-            return GeneratedTests(path, "", problem)
-        [run] = run_tests(self._sandbox, {**coding.tree, path: text}, [path], self._limits)
-        if run.missing or not run.failed:
-            return GeneratedTests(path, "", run.missing or "they pass on the unchanged tree")
-        return GeneratedTests(path, text)
+        if len(files) != 1:
+            return GeneratedTests(path, "", f"the answer holds {len(files)} files")
+        [text] = files.values()  # whatever the model calls it
+        problem = _why_no_tests(text, path) or self._why_they_do_not_fail({**coding.tree, path: text}, path)
+        return GeneratedTests(path, "" if problem else text, problem)
+
+    def _why_they_do_not_fail(self, tree: Mapping[str, str], path: str) -> str:
+        try:
+            [run] = run_tests(self._sandbox, tree, [path], self._limits)
+        except SandboxFault as fault:
+            return fault.message
+        return run.missing or ("" if run.failed else "they pass on the unchanged tree")
 
     def gate(self, tests: GeneratedTests) -> Gate:
         return _GeneratedTestsGate(tests, VisibleTestsGate(self._sandbox, [tests.path], self._limits))
@@ -105,9 +117,9 @@ def _why_no_tests(text: str, path: str) -> str:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as failure:
         return f"they are no Python: {failure}"
-    functions = (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    functions = (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return "" if any(name.startswith("test") for name in functions) else "there is no test in them"
 
 
-def _as_tester(calls: tuple[Call, ...]) -> list[Call]:
-    return [replace(call, agent="tester") for call in calls]
+def _as_tester(calls: Sequence[Call]) -> tuple[Call, ...]:
+    return tuple(replace(call, agent="tester") for call in calls)

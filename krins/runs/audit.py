@@ -72,6 +72,8 @@ def _of_round(found: Round, is_submitted: bool) -> Iterator[dict[str, object]]:
         how = "P(yes)" if found.judgement.is_probability else "share of checkpoints"
         accepted = "accepted" if found.is_accepted else "not accepted"
         score = f"{accepted}, {how} {found.judgement.score:.3f}"
+        if found.judgement.n_speaking:
+            score += f"; {found.judgement.n_speaking} places in the change speak to a reader and were not shown"
         yield {"agent": "judge", "model": found.judgement.model, "verdict": score}
     if found.problem:
         yield {"agent": "proposer", "verdict": f"no change: {found.problem}"}

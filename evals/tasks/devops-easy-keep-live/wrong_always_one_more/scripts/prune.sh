@@ -1,0 +1,9 @@
+#!/bin/sh
+# Removes old releases, all but the newest $KEEP_RELEASES and the live one.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+live=$(live_release)
+list_releases | grep -vx -- "${live:--}" | tail -n +"$((KEEP_RELEASES + 1))" | while read -r name; do
+    remove_release "$name"
+done

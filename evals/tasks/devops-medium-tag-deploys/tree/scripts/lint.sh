@@ -1,0 +1,3 @@
+#!/bin/sh
+set -eu
+ruff check parcels

@@ -1,0 +1,3 @@
+#!/bin/sh
+set -eu
+python -m unittest discover -s tests -t .

@@ -1,0 +1,1 @@
+"""Thins out folders of dated backups."""

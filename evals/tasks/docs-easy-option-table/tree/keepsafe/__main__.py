@@ -1,0 +1,5 @@
+import sys
+
+from keepsafe.cli import main
+
+sys.exit(main())

@@ -1,0 +1,17 @@
+"""How much one judgement can take: what budgets reserve before anything is asked."""
+
+from __future__ import annotations
+
+from krins.pipeline.judging.judge import MAX_EVIDENCE_CHARS
+from krins.pipeline.judging.view import MAX_CHARS
+
+N_CALLS = 2
+"""Whether it is right, and the checkpoints."""
+_MOST_GATES = 10
+_FRAME_CHARS = 8_000
+"""What krins writes around, and the marks before the lines of others."""
+
+
+def most_prompt_bytes(task: str) -> int:
+    """Of what a judge is asked about a change to a task with that prompt."""
+    return 4 * (2 * len(task) + 2 * MAX_CHARS + _MOST_GATES * MAX_EVIDENCE_CHARS + _FRAME_CHARS)
