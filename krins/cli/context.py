@@ -7,6 +7,7 @@ results go to standard output, everything else to standard error; heavy imports 
 from __future__ import annotations
 
 from pathlib import Path
+from posixpath import normpath
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -93,7 +94,7 @@ def owners(root: Path, paths: tuple[str, ...]) -> None:
     for problem in found.problems:
         click.echo(f"warning: {found.file}:{problem.line}: {problem.reason}", err=True)
     for path in paths:
-        click.echo("\t".join([path, " ".join(found.owners(path)) or "nobody"]))
+        click.echo("\t".join([path, " ".join(found.owners(_below_root(path))) or "nobody"]))
     if not paths:
         from krins.context.tree import WorkTree
 
@@ -132,7 +133,7 @@ def select(
 
     if (task is None) == (task_file is None):
         raise click.UsageError("give the task by either --task or --task-file")
-    words = task or (task_file.read() if task_file else "")
+    words = task or (_read(task_file) if task_file else "")
     counting = tokenizer(tokenizer_name)
     tree = _committed_tree(root, rev) if rev else _work_tree(root)
     graph = _indexed(tree, root, no_cache)
@@ -175,6 +176,21 @@ def _indexed(tree: Tree, root: Path, no_cache: bool) -> CodeGraph:
     except StorageFault as fault:
         click.echo(f"warning: {fault}\n  the result stands; --no-cache goes without", err=True)
     return graph
+
+
+def _read(file: IO[str]) -> str:
+    try:
+        return file.read()
+    except (OSError, UnicodeDecodeError) as failure:
+        raise ContextError(f"--task-file: cannot be read: {failure}", "give text in UTF-8") from failure
+
+
+def _below_root(path: str) -> str:
+    """As patterns of CODEOWNERS have it: `./a.py` is `a.py`."""
+    found = normpath(path)
+    if found.startswith(("/", "../")) or found == "..":
+        raise ContextError(f"{path}: is not relative to ROOT, or not below it", "name it as git lists it")
+    return found
 
 
 def _edits(root: Path, rev: str) -> Sequence[Edit]:

@@ -102,7 +102,7 @@ def excerpt(path: str, level: Level, lines: Sequence[str], shown: BoolArray) -> 
     n_shown = sum(end - start + 1 for start, end in ranges)
     is_whole = n_shown == len(lines)
     how_much = "" if is_whole else f"{n_shown} of "
-    parts = [f"=== {_printable(path)} ({how_much}{len(lines)} {'line' if len(lines) == 1 else 'lines'})"]
+    parts = [f"=== {printable(path)} ({how_much}{len(lines)} {'line' if len(lines) == 1 else 'lines'})"]
     parts += lines if is_whole else _numbered(lines, ranges)
     return Excerpt(path, Level.WHOLE if is_whole else level, len(lines), ranges, "\n".join(parts) + "\n")
 
@@ -113,7 +113,7 @@ def _numbered(lines: Sequence[str], ranges: Sequence[Range]) -> Iterator[str]:
             yield f"{number}:{line}" if number == start or _LIKE_A_MARK.match(line) else line
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
     """On one line, whatever is in it."""
     return path if path.isprintable() else json.dumps(path)
 
@@ -139,4 +139,4 @@ def _is_blank(lines: Sequence[str]) -> bool:
     return not any(line.strip() for line in lines)
 
 
-__all__ = ["LEGEND", "Excerpt", "Level", "Range", "around", "excerpt", "lines_of", "ranges_of", "skeleton"]
+__all__ = ["LEGEND", "Excerpt", "Level", "Range", "around", "excerpt", "lines_of", "printable", "ranges_of", "skeleton"]

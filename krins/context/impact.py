@@ -93,15 +93,15 @@ def impact(graph: CodeGraph, changed: Iterable[str]) -> Impact:
 
 
 def units_of(graph: CodeGraph, symbol: str) -> Sequence[int]:
-    """Units by a symbol, as `CodeGraph.find` takes it; all those of a file by its path.
+    """Units by a symbol, as `CodeGraph.find` takes it; all those of a file by its path or the last parts of that.
 
     Raises:
         ContextError: nothing is so called.
     """
-    if symbol in graph.file_ids:
-        file = graph.file_ids[symbol]
-        return range(int(graph.first_unit[file]), int(graph.first_unit[file + 1]))
     found = graph.find(symbol)
+    files = [file for file in graph.file_of_unit[found].tolist() if f"/{graph.paths[file]}".endswith(f"/{symbol}")]
+    if files:
+        return [unit for file in files for unit in range(*graph.first_unit[file : file + 2].tolist())]
     if found:
         return found
     names = {graph.words[word] for word in np.unique(graph.definition_words).tolist()}

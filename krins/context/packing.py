@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from krins.context.excerpt import LEGEND, Excerpt, Level, around, excerpt, skeleton
+from krins.context.excerpt import LEGEND, Excerpt, Level, around, excerpt, printable, skeleton
 from krins.context.graph import CodeGraph
 from krins.context.ranking import Ranking
 from krins.interfaces import BoolArray, FloatArray
@@ -169,7 +169,7 @@ class Packer:
                 shown.append(self._excerpt(file, tail.level, tail.masks[file]))
         named = self._named(bodies.masks, tail.path_tokens)
         n_left_out = graph.n_files - len(shown) - len(named)
-        rest = _NOT_SHOWN + "".join(f"{path}\n" for path in named) if named else ""
+        rest = _NOT_SHOWN + "".join(f"{printable(path)}\n" for path in named) if named else ""
         rest += _more(n_left_out) if n_left_out else ""
         text = "".join([LEGEND, *(one.text for one in shown), rest])
         return Packed(text, self._count(text), tuple(shown), named, n_left_out)
@@ -179,7 +179,7 @@ class Packer:
         named = []
         for file in self._ranking.files:
             if file not in shown:
-                room -= self._count(f"{self._graph.paths[file]}\n")
+                room -= self._count(f"{printable(self._graph.paths[file])}\n")
                 if room < 0:
                     break
                 named.append(self._graph.paths[file])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
@@ -75,10 +76,9 @@ class FactsCache:
             known = known.filter(pa.array([key in facts for key in keys], pa.bool_()))
         with boundary(StorageFault, f"{self._path}: has no folder", "mend the permissions", catch=OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-        with published(self._path) as draft:
-            pq.write_table(
-                pa.concat_tables([known, _encoded(new)]), draft, compression="zstd", write_page_checksum=True
-            )
+        table = pa.concat_tables([known, _encoded(new)])
+        with published(self._path) as draft, pa.OSFile(os.fsencode(draft), "wb") as file:
+            pq.write_table(table, file, compression="zstd", write_page_checksum=True)
 
     def _known(self) -> pa.Table:
         """The file's rows as they are now, by whoever; not those that have proved of no use."""
@@ -138,12 +138,12 @@ def _read(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        with pa.OSFile(str(path)) as file:  # opened once: another may take its place at any moment
+        with pa.OSFile(os.fsencode(path)) as file:  # opened once: another may take its place at any moment
             table = pq.ParquetFile(file, page_checksum_verification=True).read()
         table.validate(full=True)
     except FileNotFoundError:
         return _encoded({})
-    except (OSError, pa.ArrowException) as failure:
+    except (OSError, ValueError, pa.ArrowException) as failure:  # ValueError: a column's name is not UTF-8
         raise _Unusable(f"cannot be read as a cache ({failure})") from failure
     if not table.schema.equals(_schema(), check_metadata=True):
         raise _Unusable("was written by another version of krins or of a grammar")

@@ -23,10 +23,9 @@ def variables(project, files, unit):
 
 def test_without_drop_ins(project):
     files = {
-        "a.service": "[Unit]\nAfter=b.service\n  missing.service\n[Service]\nUser=0\nRestart=always\n",
+        "a.service": "[Unit]\nAfter=b.service \\\n  missing.service\n[Service]\nUser=0\nRestart=always\n",
         "b.service": "[Service]\nExecStart=/bin/x\nExecStart=/bin/y\n",
     }
-    files["a.service"] = files["a.service"].replace("b.service\n", "b.service \\\n")
     assert check(project, files) == [
         "a.service: no ExecStart (a.service)",
         "a.service: runs as root (a.service:5)",
@@ -111,13 +110,16 @@ def test_a_value_is_replaced(project):
 
 def test_a_value_is_taken_back(project):
     files = {"web.service": GOOD, "web.service.d/a.conf": "[Service]\nUser=\n  ExecStart = \n"}
-    assert check(project, files) == ["web.service: no ExecStart (web.service)", "web.service: runs as root (web.service)"]
+    assert check(project, files) == [
+        "web.service: no ExecStart (web.service)",
+        "web.service: runs as root (web.service)",
+    ]
     files["web.service.d/b.conf"] = "[Service]\nUser=v\nExecStart=/bin/y\n"
     assert check(project, files) == []
 
 
 def test_taken_back_in_the_service_itself(project):
-    text = "[Service]\nUser=u\nEnvironment=A=1\nExecStart=/bin/x\nExecStart=\nEnvironment=\nExecStart=/bin/y\nEnvironment=B=2\n"
+    text = f"{GOOD}Environment=A=1\nExecStart=\nEnvironment=\nExecStart=/bin/y\nEnvironment=B=2\n"
     assert check(project, {"web.service": text}) == []
     assert variables(project, {"web.service": text}, "web.service") == ["B=2"]
 

@@ -185,7 +185,9 @@ class Build:
                 place = posixpath.join(whole, inner or posixpath.basename(path)) if inner or into else whole
                 stage.files[posixpath.normpath(place)] = known[path]
                 stage.layers.add(known[path])
-            stage.has_packages |= other is not None and any(inner for _, inner in copied) and other.packed(f"/{pattern}")
+            stage.has_packages |= (
+                other is not None and any(inner for _, inner in copied) and other.packed(f"/{pattern}")
+            )
 
     def found(self, pattern, known):
         """Paths, and what of each comes after the folder that the pattern names; nothing for a file."""

@@ -19,7 +19,9 @@ exec bash -eo pipefail -c "$1"
 KUBECTL = """#!/bin/sh
 printf '%s\\n' "$*" >> calls.txt
 """
-TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(\d+(?:\.\d+)?)|(&&|\|\||[=!<>]=|[!<>()\[\],])|([\w*-]+(?:\.[\w*-]+)*)|(\.[\w*-]+))")
+TOKEN = re.compile(
+    r"\s*(?:('(?:[^']|'')*')|(\d+(?:\.\d+)?)|(&&|\|\||[=!<>]=|[!<>()\[\],])|([\w*-]+(?:\.[\w*-]+)*)|(\.[\w*-]+))"
+)
 
 
 # Expressions of GitHub Actions
@@ -230,6 +232,7 @@ class Run:
 
     def _contexts(self, workflow, inputs):
         github = {**self._event, "sha": SHA, "workflow": workflow.get("name", "CI"), "repository": "example/parcels"}
+        github["event"] = {"ref": self._event["ref"]}
         secrets = {"GITHUB_TOKEN": "t", "KUBE_TOKEN": "t", "CHAT_URL": "u"}
         contexts = {"github": github, "secrets": secrets, "inputs": inputs, "needs": {}, "vars": {}}
         return {**contexts, "env": filled(workflow.get("env") or {}, contexts)}
@@ -240,7 +243,11 @@ class Run:
         groups = [self._group(workflow, contexts)]
         jobs, results = workflow["jobs"], {}
         while len(results) < len(jobs):
-            ready = [name for name, job in jobs.items() if name not in results and set(listed(job.get("needs"))) <= results.keys()]
+            ready = [
+                name
+                for name, job in jobs.items()
+                if name not in results and set(listed(job.get("needs"))) <= results.keys()
+            ]
             assert ready, "jobs wait for each other"
             for name in ready:
                 job = jobs[name]
@@ -417,9 +424,7 @@ def test_deployments_to_one_environment_wait_for_each_other(project):
 
 def deploy_script(project, *arguments):
     command = 'chmod +x programs/kubectl; PATH="$PWD/programs:$PATH"; export PATH; exec sh scripts/deploy.sh "$@"'
-    return project.run(
-        "sh", "-c", command, "sh", *arguments, files={"programs/kubectl": KUBECTL}, keep=["calls.txt"]
-    )
+    return project.run("sh", "-c", command, "sh", *arguments, files={"programs/kubectl": KUBECTL}, keep=["calls.txt"])
 
 
 def test_the_script_deploys_to_both_environments(project):

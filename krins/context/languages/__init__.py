@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from krins.context.languages.bash import BASH
 from krins.context.languages.c import CPP, C
 from krins.context.languages.csharp import CSHARP
@@ -24,6 +26,7 @@ _BY_SUFFIX = {suffix: grammar.name for grammar in GRAMMARS.values() for suffix i
 _BY_NAME = {name: grammar.name for grammar in GRAMMARS.values() for name in grammar.file_names}
 
 
+@lru_cache(2**17)  # a tree is listed again and again
 def language_of(path: str) -> str | None:
     """The language of a file by its name alone; None where there is no grammar for it."""
     name = path.rpartition("/")[2]

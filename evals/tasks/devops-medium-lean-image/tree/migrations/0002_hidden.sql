@@ -1,0 +1,1 @@
+alter table entries add column hidden boolean not null default false;
