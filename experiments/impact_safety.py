@@ -41,6 +41,7 @@ from krins.context.index import CodeIndex
 from krins.context.tests_for import TestMap, TestSelection
 from krins.context.tree import WorkTree
 
+_CLEAN_RUNS = 5
 _TIMES = 3
 """A test that fails for want of time, or of luck, hardly does so every time."""
 
@@ -144,10 +145,11 @@ def cross_check(graph: CodeGraph, tests: TestMap, ran: Mapping[tuple[str, int], 
 
 
 def baseline_of(suite: Suite) -> frozenset[str]:
-    """Tests that pass in two runs of the clean tree."""
-    first, second = suite.run()[0], suite.run()[0]
-    passing = frozenset(test for test, passed in first.items() if passed and second.get(test, False))
-    click.echo(f"{len(first)} tests, {len(first) - len(passing)} of them fail or differ in two clean runs")
+    """Tests that pass in every one of some runs of the clean tree."""
+    runs = [suite.run()[0] for _ in range(_CLEAN_RUNS)]
+    every = frozenset[str]().union(*runs)
+    passing = frozenset(test for test in every if all(run.get(test, False) for run in runs))
+    click.echo(f"{len(every)} tests, {len(every) - len(passing)} of them fail or differ in {_CLEAN_RUNS} clean runs")
     if not passing:
         raise click.ClickException("no test passes in the clean tree")
     return passing

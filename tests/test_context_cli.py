@@ -135,6 +135,7 @@ def test_owners_of_paths_and_how_many_files_are_whose(repository: Path) -> None:
     done = run("owners", repository, "pkg/core.py", "docs/x.md")
     assert done.stdout == "pkg/core.py\t@core a@b.org\ndocs/x.md\t@all\n"
     assert "CODEOWNERS:3: patterns cannot be negated" in done.stderr
+    assert run("owners", repository, "./pkg/core.py").stdout == "./pkg/core.py\t@core a@b.org\n"
     assert run("owners", repository).stdout == "2\t@all\n2\t@core\n2\ta@b.org\n0\tnobody\n"
 
 
@@ -180,6 +181,8 @@ def test_select_takes_the_task_from_a_file_and_the_tree_from_a_commit(repository
         (("select", "--task", "x", "--budget", "9", "--tokenizer", "none"), ("no tokenizer 'none'",)),
         (("select", "--task", "x", "--budget", "-1"), ("-1",)),
         (("select", "--budget", "9"), ("--task or --task-file",)),
+        (("select", "--task-file", "latin.txt", "--budget", "9"), ("--task-file", "UTF-8")),
+        (("owners", ".", "../pkg/core.py"), ("not relative to ROOT", "remedy")),
         (("graph", "empty"), ("holds no source file", "remedy")),
     ],
 )
@@ -187,6 +190,7 @@ def test_errors_name_cause_and_remedy_and_exit_with_2(
     repository: Path, arguments: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
     (repository / "empty").mkdir()
+    (repository / "latin.txt").write_bytes(b"caf\xe9")
     done = run(*arguments, cwd=repository)
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stdout == ""

@@ -11,12 +11,27 @@ from krins.cli.cache import cache
 from krins.cli.common import main
 from krins.cli.fake_provider import fake_provider
 from krins.cli.history import history
+from krins.cli.judging import judge_report
 from krins.cli.looking import describe, doctor, schema, show, what_if
 from krins.cli.models import models
 from krins.cli.running import record, run
 from krins.cli.tasks import tasks
 
-for _command in (run, record, show, what_if, describe, history, models, tasks, cache, fake_provider, schema, doctor):
+for _command in (
+    run,
+    record,
+    show,
+    what_if,
+    describe,
+    history,
+    models,
+    tasks,
+    judge_report,
+    cache,
+    fake_provider,
+    schema,
+    doctor,
+):
     main.add_command(_command)
 
 __all__ = ["main"]

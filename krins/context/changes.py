@@ -12,13 +12,15 @@ from pathlib import Path
 
 from krins.context import git
 from krins.context.edits import Edit
+from krins.errors import ContextError
 
 
 def edits_since(folder: Path, commit: str) -> Sequence[Edit]:
     """Edits of the files below `folder` since a commit, those that git does not know yet among them; sorted.
 
     Raises:
-        ContextError: git is not installed, there is no repository, or no such commit in it.
+        ContextError: git is not installed, there is no repository, or no such commit in it; or a file that
+            changed cannot be read.
     """
     name = git.commit_name(folder, commit)
     blobs = {file.name: file.blob for file in git.committed(folder, name) if file.mode != git.SUBMODULE}
@@ -37,9 +39,14 @@ def edits_since(folder: Path, commit: str) -> Sequence[Edit]:
 
 def _content(path: Path) -> bytes | None:
     """What is on disk; None where there is no file."""
-    if path.is_symlink():
-        return os.fsencode(path.readlink())
-    return path.read_bytes() if path.is_file() else None
+    try:
+        if path.is_symlink():
+            return os.fsencode(path.readlink())
+        return path.read_bytes() if path.is_file() else None
+    except FileNotFoundError:
+        return None
+    except OSError as failure:
+        raise ContextError(f"{path}: cannot be read: {failure}", "make it readable, or have git ignore it") from failure
 
 
 __all__ = ["edits_since"]

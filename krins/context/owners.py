@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 MAX_BYTES = 3_000_000
 """GitHub does not load larger files."""
 _WORD = re.compile(r"(?:\\.|\S)+")
+_SIGN = re.compile(r"\\.|\*+|.", re.DOTALL)
 _OWNER = re.compile(r"@[\w-]+(?:/[\w.-]+)?|[\w.%+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 
 
@@ -133,17 +135,34 @@ def _regex(pattern: str) -> re.Pattern[str]:
     matches a folder matches all that is in it.
     """
     folders = "" if "/" in pattern[:-1] else "(?:.*/)?"
-    *outer, last = pattern.strip("/").split("/")
-    for part in outer:
-        folders += "(?:.*/)?" if part == "**" else _part(part) + "/"
+    parts = pattern.strip("/").split("/")
+    last = parts[-1]
+    for part, following in pairwise(parts):
+        if part != "**":
+            folders += _part(part) + "/"
+        elif following != "**":  # a run of them matches what one does, and much faster
+            folders += "(?:.*/)?"
     inside = "/.+" if pattern.endswith("/") else "" if pattern.endswith("/*") else "(?:/.*)?"
     return re.compile(folders + (".+" if last == "**" else _part(last)) + inside, re.DOTALL)
 
 
 def _part(part: str) -> str:
-    """Of a part between slashes."""
-    wild = {"*": "[^/]*", "?": "[^/]"}
-    return re.sub(r"\\(.)|\*+|.", lambda found: wild.get(found[0][:1]) or re.escape(found[1] or found[0]), part)
+    """Of a part between slashes.
+
+    What stands between two stars may be taken where it comes first, and no other place tried: the last star makes up
+    for it. Without that, patterns with many stars would take exponential time.
+    """
+    pieces = [""]
+    for sign in _SIGN.findall(part):
+        if sign[0] == "*":
+            pieces.append("")
+        else:
+            pieces[-1] += "[^/]" if sign == "?" else re.escape(sign[-1])
+    first, *others = pieces
+    if not others:
+        return first
+    *middle, last = others
+    return first + "".join(f"(?>[^/]*?{piece})" for piece in middle) + f"[^/]*{last}"
 
 
 __all__ = ["PLACES", "CodeOwners", "Problem", "Rule"]

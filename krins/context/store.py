@@ -138,6 +138,8 @@ def _read(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
+        if path.exists() and not path.is_file():
+            raise _Unusable("is not a regular file")  # to open a pipe would wait for a writer
         with pa.OSFile(os.fsencode(path)) as file:  # opened once: another may take its place at any moment
             table = pq.ParquetFile(file, page_checksum_verification=True).read()
         table.validate(full=True)

@@ -34,6 +34,8 @@ that it leaves open. Answer with one code block that holds the whole file and no
 class Tester:
     """Has a model write tests. May be asked for several tasks at once."""
 
+    __test__ = False  # its name is one that pytest collects
+
     def __init__(self, model: Model, sandbox: Sandbox, limits: Limits) -> None:
         self._model, self._sandbox, self._limits = model, sandbox, limits
 
@@ -61,12 +63,10 @@ class Tester:
 
     def _tests(self, answer: str, path: str, coding: CodingTask) -> GeneratedTests:
         try:
-            files = change_of(answer, {}, path).after
+            written = change_of(answer, {}, path).after.get(path, "")
         except AnswerFault as fault:
             return GeneratedTests(path, "", fault.message)
-        if len(files) != 1:
-            return GeneratedTests(path, "", f"the answer holds {len(files)} files")
-        [text] = files.values()  # whatever the model calls it
+        text = f"{written.rstrip()}\n"  # as the proposer is shown it, who may repeat it
         problem = _why_no_tests(text, path) or self._why_they_do_not_fail({**coding.tree, path: text}, path)
         return GeneratedTests(path, "" if problem else text, problem)
 
@@ -75,7 +75,7 @@ class Tester:
             [run] = run_tests(self._sandbox, tree, [path], self._limits)
         except SandboxFault as fault:
             return fault.message
-        return run.missing or ("" if run.failed else "they pass on the unchanged tree")
+        return run.missing or ("" if run.failed else "none of them fails on the unchanged tree")
 
     def gate(self, tests: GeneratedTests) -> Gate:
         return _GeneratedTestsGate(tests, VisibleTestsGate(self._sandbox, [tests.path], self._limits))

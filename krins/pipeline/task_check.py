@@ -16,6 +16,7 @@ from typing import NamedTuple
 from krins.domain import Change
 from krins.errors import PatchRefused, TaskError
 from krins.interfaces import Verifier
+from krins.pipeline.patches.diffs import unified_diff
 from krins.pipeline.patches.guard import check_paths
 from krins.pipeline.tasks import CodingTask, load_tree, read_task_file
 from krins.pipeline.verifiers import VerifierOf
@@ -76,6 +77,20 @@ def n_changes(folder: Path, tasks: Sequence[CodingTask]) -> int:
     return sum(2 + len(_wrong(folder / coding.task.task_id)) for coding in tasks)
 
 
+def kept_changes(folder: Path, coding: CodingTask) -> Iterator[tuple[str, Change]]:
+    """The reference and the wrong changes that are kept beside a task, by name, with their diffs.
+
+    Raises:
+        TaskError: one holds no files.
+    """
+    for name in (REFERENCE, *_wrong(folder)):
+        files = load_tree(folder / name)
+        if not files:
+            raise TaskError(f"{folder / name}: no files", "put the files that the change adds or replaces there")
+        after = {**coding.tree, **files}
+        yield name, Change(coding.tree, after, unified_diff(coding.tree, after))
+
+
 def _cases(folder: Path, coding: CodingTask) -> Iterator[_Case]:
     wrong = _wrong(folder)
     explained = {f"wrong_{name}" for name in read_task_file(folder).wrong}
@@ -86,11 +101,8 @@ def _cases(folder: Path, coding: CodingTask) -> Iterator[_Case]:
     if len(wrong) < LEAST_WRONG:
         raise TaskError(f"{folder}: {len(wrong)} wrong changes", f"write at least {LEAST_WRONG}")
     yield _Case(coding, UNCHANGED, Change(coding.tree, coding.tree, ""))
-    for name in (REFERENCE, *wrong):
-        files = load_tree(folder / name)
-        if not files:
-            raise TaskError(f"{folder / name}: no files", "put the files that the change adds or replaces there")
-        yield _Case(coding, name, Change(coding.tree, {**coding.tree, **files}, ""))
+    for name, change in kept_changes(folder, coding):
+        yield _Case(coding, name, change)
 
 
 def _wrong(folder: Path) -> list[str]:

@@ -82,3 +82,20 @@ def test_no_repository_and_no_such_commit_are_errors(
         edits_since(repository, "no-such")
     with pytest.raises(ContextError):
         edits_since(tmp_path_factory.mktemp("bare"), "HEAD")
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_file_that_vanishes_is_deleted_and_one_that_cannot_be_read_is_an_error(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, is_gone: bool
+) -> None:
+    (repository / "a.py").write_text("x = 2\n")
+
+    def fail(path: Path) -> bytes:
+        raise FileNotFoundError(path) if is_gone else PermissionError(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fail)  # root may read everything, and no test wins a race
+    if is_gone:
+        assert edits_since(repository, "HEAD") == [Edit("a.py", b"x = 1\n", None)]
+    else:
+        with pytest.raises(ContextError, match=r"a\.py: cannot be read"):
+            edits_since(repository, "HEAD")

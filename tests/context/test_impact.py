@@ -46,6 +46,11 @@ def test_a_path_stands_for_all_of_the_file_and_reaches_its_importers() -> None:
     assert [row[:3] for row in found] == [(1, "CALL", "top.py::top"), (1, "IMPORT", "top.py")]
 
 
+def test_the_last_parts_of_a_path_stand_for_all_of_the_file_too() -> None:
+    files = {f"pkg/{path}": text.replace("import middle", "import pkg.middle") for path, text in FILES.items()}
+    assert reached(files, "low.py") == reached(files, "pkg/low.py") != []
+
+
 def test_a_constant_reaches_who_mentions_it() -> None:
     assert (1, "NAME", "shop/money.py::Money.rounded", "shop/money.py") in reached(SHOP, "CENT")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from krins.context.owners import PLACES, CodeOwners
@@ -200,3 +201,27 @@ def test_shared_patterns_match_what_git_ignores(ignoring: Path, pattern: str, fo
     ignored = done.stdout.decode().split("\0")[:-1]
     codeowners = CodeOwners.parse(f"{pattern} @a")
     assert [path for path in found if codeowners.owners(path)] == ignored
+
+
+def is_owned(pattern: str, path: str) -> bool:
+    return CodeOwners.parse(f"{pattern} @a\n").owners(path) == ("@a",)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        ("/" + "*a" * 30 + "b", "a" * 400, False),
+        ("/" + "*a" * 30 + "b", "a" * 400 + "b", True),
+        ("/" + "**/" * 30 + "x", "a/" * 400 + "y", False),
+        ("/" + "**/" * 30 + "x", "a/" * 400 + "x", True),
+    ],
+)
+def test_patterns_with_many_stars_take_no_exponential_time(pattern: str, path: str, expected: bool) -> None:
+    """With backtracking those that do not match would end after this test's patience, and after anyone's."""
+    assert is_owned(pattern, path) is expected
+
+
+@given(st.text("ab*?", min_size=1, max_size=8), st.text("ab", min_size=1, max_size=8))
+def test_stars_match_as_shells_match_them(pattern: str, name: str) -> None:
+    assume(set(pattern) != {"*"})  # `**` is another sign
+    assert is_owned(f"/{pattern}", name) is fnmatchcase(name, pattern)

@@ -94,6 +94,14 @@ def test_without_room_for_skeletons_paths_are_named_and_the_rest_is_counted() ->
     assert f"=== {context.n_left_out} more files left out\n" in context.text
 
 
+def test_a_path_that_is_only_named_stays_on_its_line() -> None:
+    body = "".join(f"def function_{i}(a, b, c, d, e, f, g):\n    return {i}\n" for i in range(60))
+    files = {"a\n=== forged.py (1 line)\nb.py": body, "c\n=== forged.py (1 line)\nd.py": body}
+    context = select("anything", *graph_of(files), 400)
+    assert context.named
+    assert "\n=== forged.py" not in context.text
+
+
 @pytest.mark.parametrize("budget", [0, 1, 5, 12])
 def test_no_room_at_all_gives_nothing(budget: int) -> None:
     context = shop(budget)

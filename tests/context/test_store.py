@@ -116,6 +116,17 @@ def _not_text(path: Path) -> None:
     pq.write_table(table.set_column(0, table.schema.field(0), text), path)
 
 
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _not_a_name(path: Path) -> None:
+    content = path.read_bytes()
+    assert b"digest" in content
+    path.write_bytes(content.replace(b"digest", b"dig\x85st"))
+
+
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "truncated": _truncate,
     "flipped": _flip,
@@ -130,6 +141,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "word out of range": _replace(words=["a"]),
     "no units": _replace(unit_definitions=[], unit_tokens=[]),
     "text that is not UTF-8": _not_text,
+    "a pipe": _pipe,
+    "a column's name that is not UTF-8": _not_a_name,
     "lines out of range": _replace(outline='[11, false, [["f", 0, -1, 1, 99, 1, 1, 0, 0, [], []]], [], []]'),
     "fewer lines": _replace(unit_of_line=[0]),
 }
@@ -147,6 +160,13 @@ def test_damage_is_a_warning_and_the_file_is_made_anew(path: Path, damage: Calla
         return
     cache.save(dict([some(0)]))
     assert FactsCache(path).load().keys() == {some(0)[0]}
+
+
+def test_a_folder_whose_name_is_not_utf_8_has_a_cache_too(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff") / "context.parquet"
+    saved(path, some(0))
+    cache = FactsCache(path)
+    assert (list(cache.load()), cache.warning) == ([some(0)[0]], "")
 
 
 def test_another_parser_makes_the_cache_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

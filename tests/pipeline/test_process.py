@@ -38,7 +38,7 @@ def test_directly_one_answer_is_one_round_with_its_diff() -> None:
     [found] = outcome.rounds
     assert "+++ b/solution.py\n@@ -0,0 +1 @@\n+f = 'bad'\n" in found.diff
     assert (found.problem, found.gates, found.judgement, found.is_accepted) == ("", (), None, False)
-    assert (outcome.submitted, outcome.quality, outcome.cost_usd, agents(outcome)) == (0, 0.0, 1, ["proposer"])
+    assert (outcome.submitted, outcome.quality, outcome.cost_usd, agents(outcome)) == (0, 0.0, Decimal(1), ["proposer"])
     assert [change.diff for change in verifier.seen] == [found.diff]
 
 
@@ -73,7 +73,7 @@ def test_no_more_rounds_than_allowed_each_charged() -> None:
     model, judge = Scripted(*[code(f"f = 'bad {number}'") for number in range(4)]), ScriptedJudge()
     outcome = attempted(CODING, reviewed(model, judge, GATES, rounds=2), lambda _: WordVerifier())
     assert (len(model.requests), len(outcome.rounds), len(outcome.attempts), judge.requests) == (3, 3, 3, [])
-    assert (outcome.cost_usd, outcome.submitted, outcome.quality, outcome.failure) == (3, 2, 0.0, None)
+    assert (outcome.cost_usd, outcome.submitted, outcome.quality, outcome.failure) == (Decimal(3), 2, 0.0, None)
     asked = [request.messages for request in model.requests]
     assert [len(messages) for messages in asked] == [1, 3, 5]
     assert asked[1][:1] == asked[0] and asked[2][:3] == asked[1]
@@ -120,7 +120,7 @@ def test_never_a_change_is_the_models_failure_in_its_last_words() -> None:
     assert outcome.failure is not None
     assert (outcome.failure.kind, outcome.failure.message) == (FailureKind.MODEL, outcome.rounds[2].problem)
     assert "cut off" in outcome.failure.message
-    assert (outcome.submitted, outcome.cost_usd, outcome.quality) == (None, 3, 0.0)
+    assert (outcome.submitted, outcome.cost_usd, outcome.quality) == (None, Decimal(3), 0.0)
 
 
 def test_a_change_of_what_is_not_to_be_changed_is_repaired() -> None:
@@ -141,7 +141,9 @@ def test_what_a_gate_cannot_check_is_not_accepted_nor_sent_back_in_vain() -> Non
     outcome = attempted(CODING, reviewed(model, judge, GATES), lambda _: WordVerifier())
     [found] = outcome.rounds
     assert (found.gates[0].status, found.is_accepted, judge.requests) == (GateStatus.NOT_RUN, False, [])
-    assert (outcome.submitted, outcome.quality, outcome.cost_usd) == (0, 1.0, 1), "it is submitted all the same"
+    assert (outcome.submitted, outcome.quality, outcome.cost_usd) == (0, 1.0, Decimal(1)), (
+        "it is submitted all the same"
+    )
 
 
 @pytest.mark.parametrize("text", ["f = 'good unknowable'", "f = 'good bad'"])
@@ -179,7 +181,7 @@ def test_a_model_that_gives_no_second_answer_submits_its_first(fault: Fault) -> 
     outcome = attempted(CODING, reviewed(model, judge, GATES), lambda _: WordVerifier())
     assert [found.problem for found in outcome.rounds] == ["", str(fault)]
     assert (outcome.submitted, outcome.quality, outcome.failure) == (0, 1.0, None)
-    assert (outcome.cost_usd, agents(outcome), len(outcome.attempts)) == (2, ["proposer"] * 2, 1)
+    assert (outcome.cost_usd, agents(outcome), len(outcome.attempts)) == (Decimal(2), ["proposer"] * 2, 1)
 
 
 def test_a_proposer_out_of_reach_in_the_second_round_is_infrastructure_with_all_calls() -> None:

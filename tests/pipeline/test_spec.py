@@ -105,11 +105,11 @@ def test_functions_and_coroutines_are_tests_too() -> None:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (code(TESTS.replace("42", "21")), "they pass on the unchanged tree"),
+        (code(TESTS.replace("42", "21")), "none of them fails on the unchanged tree"),
         (code("def helper():\n    return 1"), "there is no test in them"),
         (code("def test_it(:\n    pass"), "they are no Python"),
         ("I cannot.", "no change"),
-        (files({PATH: TESTS, "tests/helper.py": "A = 1"}), "the answer holds 2 files"),
+        ("```diff\n--- /dev/null\n+++ b/tests/other.py\n@@ -0,0 +1 @@\n+A = 1\n```\n", "there is no test in them"),
         (f"```python\n{TESTS}", "cut off"),
         (Refused("I will not"), "I will not"),
     ],
@@ -147,7 +147,7 @@ def test_javascript_gets_tests_for_node() -> None:
     assert tests == GeneratedTests("tests/request.test.mjs", NODE_TESTS)
     assert "node:test" in model.requests[0].messages[0].text
     tests, _, _ = written(code(NODE_TESTS.replace("42", "21")), NODE)
-    assert tests.problem == "they pass on the unchanged tree"
+    assert tests.problem == "none of them fails on the unchanged tree"
     right = files({"src/double.mjs": "export const double = (x) => 2 * x; // good"})
     outcome, proposer, _ = outcome_of(code(NODE_TESTS), right, coding=NODE)
     assert f"tests/request.test.mjs\n```javascript\n{NODE_TESTS}```" in proposer.requests[0].messages[0].text
@@ -203,7 +203,7 @@ def test_that_is_said_as_well_where_the_proposer_gives_up() -> None:
 
 def test_without_tests_that_count_the_task_goes_on_and_it_is_said_why() -> None:
     outcome, proposer, _ = outcome_of(code(TESTS.replace("42", "21")), files(RIGHT))
-    assert outcome.generated_tests == GeneratedTests(PATH, "", "they pass on the unchanged tree")
+    assert outcome.generated_tests == GeneratedTests(PATH, "", "none of them fails on the unchanged tree")
     assert [result.gate for result in outcome.rounds[0].gates] == ["tests"]
     assert "These tests must pass" not in proposer.requests[0].messages[0].text
     assert (outcome.quality, outcome.cost_usd) == (1.0, Decimal("1.21"))

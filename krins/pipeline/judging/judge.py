@@ -94,14 +94,21 @@ class Judge:
 
 
 async def probability_of_yes(
-    model: Model, shown: Shown, question: str, scope: Scope, calls: list[Call]
+    model: Model,
+    shown: Shown,
+    question: str,
+    scope: Scope,
+    calls: list[Call],
+    choices: tuple[str, str] = (YES, NO),
 ) -> float | None:
     """Of a question that is answered with yes or no; None where the model gives no probabilities, or no answer.
+
+    `choices`: the two words in the order in which they are offered.
 
     Raises:
         ModelFault, BudgetExhausted: as `Judge.judge`. The calls of an answer are added to `calls`.
     """
-    attempt = await _answer(model, _request(shown, question, choices=(YES, NO)), scope, calls)
+    attempt = await _answer(model, _request(shown, question, choices=choices), scope, calls)
     probabilities = attempt.choice_probabilities if attempt else None
     return None if probabilities is None else probabilities[YES]
 
@@ -153,4 +160,4 @@ def _request(
     return Request((message,), SYSTEM, answer_type=answer_type, choices=choices)
 
 
-__all__ = ["Judge", "Judged", "Shown", "probability_of_yes", "show"]
+__all__ = ["IS_RIGHT", "NO", "YES", "Judge", "Judged", "Shown", "probability_of_yes", "show"]
