@@ -13,9 +13,11 @@ import os
 import subprocess
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from krins.errors import ContextError
@@ -76,19 +78,24 @@ def committed(folder: Path, commit: str) -> Iterator[Committed]:
         yield Committed(name, mode, blob.decode(), int(size) if size.isdigit() else _UNKNOWN_SIZES[size])
 
 
-def tracked(folder: Path) -> dict[bytes, bytes] | None:
-    """Modes of the files below `folder` in git's index, by name relative to it.
+def tracked(folder: Path) -> Mapping[bytes, bytes] | None:
+    """Modes of files below `folder` in git's index, by name relative to it; the same object while they are the same.
 
     None without git, outside a work tree, and in a folder that git is told to ignore: git cannot tell files there.
     """
     try:
-        rows = _rows(folder, "ls-files", "-z", "--stage")
+        printed = _printed(folder, "ls-files", "-z", "--stage")
     except (GitMissing, NoRepository):
         return None
-    if not rows and _run(folder, "check-ignore", "--quiet", ".").returncode != 1:
+    if not printed and _run(folder, "check-ignore", "--quiet", ".").returncode != 1:
         return None
-    # `MODE BLOB STAGE`, a tab, the name; a file with merge conflicts has several stages.
-    return {row.partition(b"\t")[2]: row[: len(LINK)] for row in rows}
+    return _modes(printed)
+
+
+@lru_cache(4)
+def _modes(printed: bytes) -> Mapping[bytes, bytes]:
+    """Of rows `MODE BLOB STAGE`, a tab, the name; a file with merge conflicts has several stages."""
+    return MappingProxyType({row.partition(b"\t")[2]: row[: len(LINK)] for row in printed.split(b"\0")[:-1]})
 
 
 def untracked(folder: Path, *options: str) -> list[bytes]:
@@ -159,11 +166,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _rows(folder: Path, *arguments: str) -> list[bytes]:
     """What git prints, in its format of rows that end in NUL."""
+    return _printed(folder, *arguments).split(b"\0")[:-1]
+
+
+def _printed(folder: Path, *arguments: str) -> bytes:
     done = _run(folder, *arguments)
     if done.returncode:
         command = f"git -C {folder} {' '.join(arguments)}"
         raise ContextError(f"{command}: {_words(done)}", "see with `git status` and `git fsck` what is wrong there")
-    return done.stdout.split(b"\0")[:-1]
+    return done.stdout
 
 
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -109,11 +109,29 @@ class WorkTree:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._tracked: tuple[Mapping[bytes, bytes] | None, tuple[tuple[str, Entry | str], ...]] = (None, ())
+        """What git had in its index when it was last asked, and what that comes to."""
 
     def list(self) -> Listing:
         if not self._root.is_dir():
             raise ContextError(f"{self._root}: is not a folder", "name the folder that holds the sources")
-        return _listing(self._stamped(_with_grammar(_names(self._root))))
+        return _listing(self._stamped(self._found()))
+
+    def _found(self) -> Iterator[tuple[str, Entry | str]]:
+        """What git has in its index and what could be added to it; all files, where that is not for git to say."""
+        with ThreadPoolExecutor(1) as background:
+            # Git looks into every folder for what could be added, which takes longer than all the rest together.
+            untracked = background.submit(git.untracked, self._root, "--exclude=.krins/")
+            tracked = git.tracked(self._root)
+            if tracked is None:
+                yield from _with_grammar(_walked(self._root))
+                return
+            if tracked is not self._tracked[0]:
+                found = _with_grammar((name, _KINDS.get(mode, "")) for name, mode in tracked.items())
+                self._tracked = tracked, tuple(found)
+            yield from self._tracked[1]
+            others = ((name, _SUBMODULE if name.endswith(b"/") else "") for name in untracked.result())
+            yield from _with_grammar(others)
 
     def read(self, path: str) -> bytes:
         try:
@@ -238,19 +256,6 @@ def _walked(root: Path) -> Iterator[tuple[bytes, str]]:
         yield from ((os.fsencode(prefix / name), "") for name in files)
         yield from ((os.fsencode(prefix / name), _LINK) for name in subfolders if Path(folder, name).is_symlink())
     yield from ((b"", _UNREADABLE) for _ in unreadable)
-
-
-def _names(root: Path) -> Iterator[tuple[bytes, str]]:
-    """What git has in its index and what could be added to it; all files, where that is not for git to say."""
-    with ThreadPoolExecutor(1) as background:
-        # Git looks into every folder for what could be added, which takes longer than all the rest together.
-        untracked = background.submit(git.untracked, root, "--exclude=.krins/")
-        tracked = git.tracked(root)
-        if tracked is None:
-            yield from _walked(root)
-        else:
-            yield from ((name, _KINDS.get(mode, "")) for name, mode in tracked.items())
-            yield from ((name, _SUBMODULE if name.endswith(b"/") else "") for name in untracked.result())
 
 
 __all__ = [
