@@ -80,18 +80,20 @@ class Coordinator:
     async def _judged(self, outcome: Outcome, done: Submission, coding: CodingTask) -> Outcome:
         """What the hidden tests say of the change that is submitted."""
         if done.change is None:
-            return replace(outcome, failure=Failure(FailureKind.MODEL, done.rounds[-1].problem))
+            failure = Failure(FailureKind.MODEL, done.rounds[-1].problem)
+            return replace(outcome, failure=failure, cost_usd=outcome.cost_usd if done.calls else None)
         verify, loop = self._verifier_of(coding).verify, asyncio.get_running_loop()
         try:
             verdict = await loop.run_in_executor(self._checks, verify, done.change, coding.tests)
         except (SandboxFault, TaskError) as fault:
             return replace(outcome, failure=_failure(fault))
-        return replace(outcome, verdict=verdict, quality=verdict.quality)
+        return replace(outcome, verdict=verdict, quality=verdict.quality, submitted=done.chosen)
 
 
 def _told(asked: Outcome, done: Submission) -> Outcome:
     """The outcome as far as it is known without a verdict."""
-    is_known = all(attempt.usage for attempt in done.attempts)
+    told = [attempt.usage is not None for attempt in done.attempts]
+    is_known = all(told) and not any(call.is_usage_unknown and call.error is None for call in done.calls)
     others = sum(call.latency_seconds for call in done.calls if call.agent != "proposer")
     return replace(
         asked,
@@ -101,7 +103,6 @@ def _told(asked: Outcome, done: Submission) -> Outcome:
         attempts=tuple(replace(attempt, calls=()) for attempt in done.attempts),
         calls=tuple(done.calls),
         rounds=tuple(done.rounds),
-        submitted=done.chosen,
         generated_tests=done.tests,
     )
 

@@ -50,7 +50,8 @@ def decision_at_worst(inputs: LiveInputs, task_id: str, arm: str, now_seconds: f
     size = most_input_tokens(request)
     turn = _BYTES_A_TOKEN * spec.max_output_tokens + MOST_FINDINGS_BYTES
     judge = inputs.specs[inputs.environment.judge_of(arm)]
-    judging = _call_at_worst(inputs, judge, _padded(most_prompt_bytes(inputs.prompt(task_id))), now_seconds)
+    prompt, tree_bytes = inputs.material(task_id)
+    judging = _call_at_worst(inputs, judge, _padded(most_prompt_bytes(prompt, tree_bytes + turn)), now_seconds)
     total = NOTHING if pipeline.mode != "spec" else _call_at_worst(inputs, spec, _padded(size + turn), now_seconds)
     for round_ in range(1 + pipeline.rounds):
         n_turns = round_ + (pipeline.mode == "spec")

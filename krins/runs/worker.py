@@ -55,8 +55,10 @@ class LiveInputs:
         """What a model is asked of a task, its context included."""
         return request_for(self._by_id[task_id], sample)
 
-    def prompt(self, task_id: str) -> str:
-        return self._by_id[task_id].task.prompt
+    def material(self, task_id: str) -> tuple[str, int]:
+        """A task's prompt, and the bytes of its tree."""
+        coding = self._by_id[task_id]
+        return coding.task.prompt, sum(len(text.encode()) for text in coding.tree.values())
 
     @cached_property
     def _by_id(self) -> dict[str, CodingTask]:
