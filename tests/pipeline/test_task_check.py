@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from krins.cli import main
 from krins.errors import TaskError
 from krins.interfaces import Limits
 from krins.pipeline.task_check import Checked, check_tasks, n_changes
-from krins.pipeline.tasks import load_folder
+from krins.pipeline.tasks import load_folder, runnable
 from krins.pipeline.verifiers import hidden_tests
 from krins.quality.sandbox import choose_sandbox
+from tests.support.suites import TASKS
 
 YAML = """
 category: docs
@@ -55,6 +57,15 @@ def check(folder: Path, seed: int = 0) -> list[Checked]:
     checked = check_tasks(folder, tasks, verifier_of, 2, seed, seen.append)
     assert sum(seen) == len(checked) == n_changes(folder, tasks)
     return checked
+
+
+@pytest.mark.parametrize("folder", [TASKS, TASKS.parent / "context_tasks"], ids=lambda folder: folder.name)
+def test_the_tasks_of_this_project_are_sound(folder: Path) -> None:
+    tasks, _ = runnable(load_folder(folder))
+    verifier_of = hidden_tests(choose_sandbox(allow_unsafe=False), Limits(wall_seconds=60.0))
+    checked = check_tasks(folder, tasks, verifier_of, os.cpu_count() or 1, 3, lambda _: None)
+    assert [one for one in checked if not one.is_right] == []
+    assert len({one.task_id for one in checked}) == len(tasks)
 
 
 def test_a_sound_task(tmp_path: Path) -> None:
