@@ -29,7 +29,9 @@ HEADINGS = """
 """
 PAGES = []
 """Of the package with the module zoo, once it has been read."""
-ZOO = '"""Animals. Begin with `Zoo`, `zoo.feed` or `find`."""' + """
+ZOO = (
+    '"""Animals. Begin with `Zoo`, `zoo.feed` or `find`."""'
+    + """
 
 __all__ = ["feed", "Zoo", "Cage", "loan", "nap"]
 
@@ -101,6 +103,7 @@ async def nap(minutes=10):
 def hunger():
     '''Not exported.'''
 """
+)
 ZOO_HEADINGS = """
 ## zoo
 ### feed

@@ -1,4 +1,5 @@
 """Finds no fault with any example."""
+
 from types import SimpleNamespace
 
 
