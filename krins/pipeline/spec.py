@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
@@ -23,6 +23,8 @@ from krins.quality.gates.own_tests import VisibleTestsGate
 from krins.quality.gates.tree_runs import run_tests
 
 _PATHS = {"javascript": "tests/request.test.mjs"}
+_ABSENT = frozenset(["hypothesis", "mock", "numpy", "pandas", "pytest", "requests"])
+"""Packages that models reach for and sandboxes lack: tests that import one fail whatever the change."""
 _PYTHON = "tests/test_request.py"
 _KINDS = {"javascript": "a test file for Node's own test runner (node:test and node:assert), with ES module imports"}
 _UNITTEST = "a unittest file (standard library alone) that imports or reads the project's files from its root"
@@ -117,8 +119,18 @@ def _why_no_tests(text: str, path: str) -> str:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as failure:
         return f"they are no Python: {failure}"
-    functions = (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    nodes = list(ast.walk(tree))
+    if absent := sorted(_ABSENT & _imported(nodes)):
+        return f"they import {absent[0]}, which is not there"
+    functions = (node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return "" if any(name.startswith("test") for name in functions) else "there is no test in them"
+
+
+def _imported(nodes: Iterable[ast.AST]) -> set[str]:
+    """Top-level modules that are imported anywhere."""
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.partition(".")[0] for name in names}
 
 
 def _as_tester(calls: Sequence[Call]) -> tuple[Call, ...]:

@@ -107,6 +107,8 @@ def test_functions_and_coroutines_are_tests_too() -> None:
     [
         (code(TESTS.replace("42", "21")), "none of them fails on the unchanged tree"),
         (code("def helper():\n    return 1"), "there is no test in them"),
+        (code("import pytest\ndef test_it():\n    assert False"), "they import pytest, which is not there"),
+        (code("def test_it():\n    from numpy.linalg import norm"), "they import numpy, which is not there"),
         (code("def test_it(:\n    pass"), "they are no Python"),
         ("I cannot.", "no change"),
         ("```diff\n--- /dev/null\n+++ b/tests/other.py\n@@ -0,0 +1 @@\n+A = 1\n```\n", "there is no test in them"),
