@@ -214,10 +214,6 @@ class Pipeline(Frozen):
     accept_score: float = Field(0.5, ge=0, le=1)
     """Of the judge: below it, a change is sent back."""
 
-    @property
-    def label(self) -> str:
-        return self.mode if self.mode == "direct" else f"{self.mode}(rounds={self.rounds})"
-
 
 class LiveEnvironment(Frozen):
     """Outcomes are made now: models answer tasks, hidden tests judge the code."""

@@ -12,16 +12,20 @@ from krins.cli.common import PATH, console, home_option, json_option, progress_d
 @click.command("judge-report")
 @click.argument("suite", type=PATH)
 @click.option("--judge", help="One of the suite's models; by default the one that `pipeline` names, else the last.")
+@click.option("--yes", is_flag=True, help="Go on although the forecast passes budget.confirm_above_usd.")
 @unsafe_option
 @json_option
 @home_option
-def judge_report(suite: Path, judge: str | None, unsafe_local: bool, json_path: Path | None, home: Path) -> None:
+def judge_report(
+    suite: Path, judge: str | None, yes: bool, unsafe_local: bool, json_path: Path | None, home: Path
+) -> None:
     """Measure a judge on changes that are known to be right or wrong.
 
-    These are the references and wrong changes kept beside the tasks of SUITE. The suite's budget holds.
+    These are the references and wrong changes kept beside the tasks of SUITE. Its budget of a run holds.
     """
     from krins.errors import SuiteError
     from krins.reports.judge_table import render_judge
+    from krins.runs.execution import Execution
     from krins.runs.judge_report import report_judge
     from krins.runs.store import Store
     from krins.suite import LiveEnvironment
@@ -31,7 +35,8 @@ def judge_report(suite: Path, judge: str | None, unsafe_local: bool, json_path: 
     if not isinstance(environment, LiveEnvironment):
         raise SuiteError(f"{suite}: a recorded suite asks no model", "give a live suite")
     with progress_display() as progress:
-        report = report_judge(environment, judge, unsafe_local, Store(home).cache, progress)
+        execution = Execution(0, None, unsafe_local, None, True, yes, progress)
+        report = report_judge(environment, judge, execution, Store(home).cache)
     if json_path is not None:
         write_file(json_path.resolve(), report.model_dump_json(indent=2) + "\n")
     render_judge(report, console())

@@ -34,7 +34,7 @@ def check(
     from krins.pipeline.tasks import load_folder, runnable
     from krins.pipeline.verifiers import hidden_tests
     from krins.quality.sandbox import choose_sandbox
-    from krins.reports.task_list import render_tasks, task_report
+    from krins.reports.task_list import TaskReport, render_tasks
 
     loaded, left_out = runnable(load_folder(folder))
     verifier_of, at_once = hidden_tests(choose_sandbox(unsafe_local)), workers or os.cpu_count() or 1
@@ -45,7 +45,7 @@ def check(
             for i in range(repeat)
             for one in check_tasks(folder, loaded, verifier_of, at_once, seed + i, progress.advance)
         ]
-    report = task_report([(one.task_id, one.name, one.is_right, one.evidence) for one in checked], left_out)
+    report = TaskReport(changes=tuple(checked), left_out=left_out)
     if json_path is not None:
         write_file(json_path.resolve(), report.model_dump_json(indent=2) + "\n")
     render_tasks(report, console())

@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import BaseModel, ConfigDict, computed_field
+
 from krins.domain import Change
 from krins.errors import PatchRefused, TaskError
 from krins.interfaces import Verifier
@@ -25,8 +27,10 @@ REFERENCE, UNCHANGED = "reference", "unchanged"
 LEAST_WRONG = 3
 
 
-class Checked(NamedTuple):
+class Checked(BaseModel):
     """One change of a task, and what came of it."""
+
+    model_config = ConfigDict(frozen=True)
 
     task_id: str
     name: str
@@ -34,6 +38,7 @@ class Checked(NamedTuple):
     passes: bool
     evidence: str
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def is_right(self) -> bool:
         """Whether it came as it should."""
@@ -70,7 +75,7 @@ def check_tasks(
         return checked
 
     with ThreadPoolExecutor(workers) as threads:
-        return sorted(threads.map(judge, cases))
+        return sorted(threads.map(judge, cases), key=lambda one: (one.task_id, one.name))
 
 
 def n_changes(folder: Path, tasks: Sequence[CodingTask]) -> int:
@@ -114,7 +119,8 @@ def _judged(case: _Case, verifier: Verifier) -> Checked:
     try:
         check_paths(case.change, case.coding.protected)
     except PatchRefused as refused:
-        return Checked(task_id, case.name, False, refused.message)
+        return Checked(task_id=task_id, name=case.name, passes=False, evidence=refused.message)
     verdict = verifier.verify(case.change, case.coding.tests)
     counts = f"{verdict.checks_passed} of {verdict.checks_total} hidden tests pass"
-    return Checked(task_id, case.name, verdict.quality == 1.0, f"{counts}\n{verdict.evidence}".rstrip())
+    evidence = f"{counts}\n{verdict.evidence}".rstrip()
+    return Checked(task_id=task_id, name=case.name, passes=verdict.quality == 1.0, evidence=evidence)

@@ -44,9 +44,6 @@ def _rows(report: JudgeReport) -> Iterator[tuple[str, str, str]]:
     yield "order effect", _number(report.order_effect), "mean move of the score when no is offered before yes"
     yield "order flips", _number(report.order_flips), "share of changes accepted in one order alone"
     yield "length correlation", _number(report.length_correlation), "ranks of score and diff length, within truth"
-    yield "accepted", _write(report.accepted_share), "of these changes: the apparent pass rate"
-    adjusted = _write(report.adjusted_share) if report.adjusted_share else "none"
-    yield "adjusted pass rate", adjusted, "without the judge's errors; none where it tells no better than a coin"
     cost = "unknown" if report.cost_usd is None else f"${report.cost_usd:.6f}"
     yield "cost a judgement", cost, "both orders and the checkpoints"
 

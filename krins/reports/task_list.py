@@ -5,35 +5,25 @@ Left out: the checking (`krins.pipeline.task_check`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-
-class CheckedChange(BaseModel):
-    """One judgement of one change."""
-
-    model_config = ConfigDict(frozen=True)
-
-    task_id: str
-    name: str
-    is_right: bool
-    """Whether it came as it should."""
-    evidence: str
+from krins.pipeline.task_check import REFERENCE, UNCHANGED, Checked
 
 
 class TaskReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    changes: tuple[CheckedChange, ...]
-    left_out: Mapping[str, tuple[str, ...]]
+    changes: tuple[Checked, ...]
+    left_out: Mapping[str, list[str]]
     """By program that is missing here: tasks that were not checked."""
 
     @property
-    def wrong(self) -> list[CheckedChange]:
+    def wrong(self) -> list[Checked]:
         return [change for change in self.changes if not change.is_right]
 
 
@@ -45,9 +35,9 @@ def render_tasks(report: TaskReport, console: Console) -> None:
     for task_id in dict.fromkeys(change.task_id for change in report.changes):
         own = [change for change in report.changes if change.task_id == task_id]
         parts = [
-            [change for change in own if change.name == "reference"],
-            [change for change in own if change.name == "unchanged"],
-            [change for change in own if change.name not in ("reference", "unchanged")],
+            [change for change in own if change.name == REFERENCE],
+            [change for change in own if change.name == UNCHANGED],
+            [change for change in own if change.name not in (REFERENCE, UNCHANGED)],
         ]
         table.add_row(escape(task_id), *map(_count, parts))
     console.print(table, highlight=False)
@@ -60,11 +50,5 @@ def render_tasks(report: TaskReport, console: Console) -> None:
     console.print(f"{n_tasks} tasks, {len(report.changes)} changes judged: {verdict}", highlight=False)
 
 
-def _count(changes: Sequence[CheckedChange]) -> str:
+def _count(changes: Sequence[Checked]) -> str:
     return f"{sum(change.is_right for change in changes)} of {len(changes)}"
-
-
-def task_report(changes: Iterable[tuple[str, str, bool, str]], left_out: Mapping[str, Sequence[str]]) -> TaskReport:
-    """`changes`: task, name, whether it is right, evidence."""
-    rows = [CheckedChange(task_id=a, name=b, is_right=c, evidence=d) for a, b, c, d in changes]
-    return TaskReport(changes=tuple(rows), left_out={key: tuple(value) for key, value in left_out.items()})

@@ -1,8 +1,9 @@
 """How far a judge can be trusted: its word on known changes, in figures.
 
-Known are the references and wrong changes that are kept beside tasks, and the answers of runs, which hidden tests have
-judged. Invariants: each figure has its interval over tasks; the changes that gates turn down are in it as well, for the
-judge is measured alone, and again together with the gates. Left out: choosing the threshold.
+Known are the references and wrong changes that are kept beside tasks. Invariants: nothing is asked before its forecast
+is agreed to; rates and area have their intervals over tasks; the changes that gates turn down are in them as well, for
+the judge is measured alone, and again together with the gates. Left out: choosing the threshold, and the pass rate
+without the judge's errors, which needs changes that are not the known ones (`krins.statistics.judging`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -19,21 +21,29 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from krins.clock import SystemClock
+from krins.domain import Request
 from krins.errors import SuiteError, UserError
 from krins.interfaces import BoolArray, FloatArray
 from krins.models.cache import AnswerStore
+from krins.models.forecast import ArmForecast, Estimate, Forecast, call_amount, forecast
+from krins.models.ledger import NOTHING
 from krins.models.stack import ModelPool
 from krins.models.waiting_ledger import SharedLedger
 from krins.pipeline.judging.measuring import Known, Measured, measure
+from krins.pipeline.judging.size import N_CALLS, most_prompt_bytes
 from krins.pipeline.processes import gates_by_task
 from krins.pipeline.task_check import REFERENCE, kept_changes
 from krins.quality.sandbox import choose_sandbox
 from krins.runs.environments import live_inputs
-from krins.runs.progress import Progress
+from krins.runs.execution import Execution
+from krins.runs.preflight import confirm
+from krins.runs.spending import call_at_worst
 from krins.runs.worker import LiveInputs
 from krins.statistics.clustered import Interval, cluster_codes
-from krins.statistics.judging import Counted, area_under_curve, calibration, error_adjusted_rate, rates
+from krins.statistics.judging import area_under_curve, calibration, rates
 from krins.suite import LiveEnvironment
+
+_CHARS_A_TOKEN = 4
 
 
 class Share(BaseModel):
@@ -72,32 +82,30 @@ class JudgeReport(BaseModel):
     """Share of changes that are accepted in one order and not in the other."""
     length_correlation: float | None
     """Of score and length of the diff, by ranks, within right and within wrong changes (Spearman)."""
-    accepted_share: Share | None
-    """Of the known changes: what an apparent pass rate would be."""
-    adjusted_share: Share | None
-    """The same after the judge's errors are taken out, where that can be done."""
     cost_usd: Decimal | None
     """Of one judgement, on average; None where a price or usage is unknown."""
 
 
 def report_judge(
-    environment: LiveEnvironment, judge: str | None, allow_unsafe: bool, cache: Path | None, progress: Progress
+    environment: LiveEnvironment, judge: str | None, execution: Execution, cache: Path | None
 ) -> JudgeReport:
     """Measure one of a suite's models as a judge on all changes that are kept beside its tasks.
 
     Raises:
-        SuiteError: there is no such model. UserError: there are no known changes.
+        SuiteError: there is no such model. UserError: there are no known changes, or they may cost more than may go
+            on without `--yes`.
         ModelFault, BudgetExhausted, SandboxMissing, TaskError: as a run does.
     """
-    inputs, _ = live_inputs(environment, allow_unsafe)
+    inputs, warnings = live_inputs(environment, execution.allow_unsafe)
     name = judge or environment.pipeline.judge or environment.models[-1].name
     if name not in inputs.specs:
         raise SuiteError(f"no model {name!r} in this suite", f"name one of {', '.join(inputs.specs)}")
     known = known_changes(inputs)
     if not known:
         raise UserError("no change is kept beside these tasks", "give tasks with reference/ and wrong_NAME/ folders")
-    progress.begin("changes judged", len(known))
-    measured = asyncio.run(_measured(inputs, name, known, cache, progress.advance))
+    confirm(_forecast(inputs, name, known), inputs, execution, warnings)
+    execution.progress.begin("changes judged", len(known))
+    measured = asyncio.run(_measured(inputs, name, known, cache, execution.progress.advance))
     return summarise(measured, name, environment.pipeline.accept_score)
 
 
@@ -108,6 +116,17 @@ def known_changes(inputs: LiveInputs) -> list[Known]:
         for coding in inputs.coding_tasks
         for name, change in kept_changes(folder / coding.task.task_id, coding)
     ]
+
+
+def _forecast(inputs: LiveInputs, name: str, known: Sequence[Known]) -> Forecast:
+    """Each change takes the calls of a judgement, and one more in the other order."""
+    n, now, spec = len(known), time.time(), inputs.specs[name]
+    read = sum(len(case.coding.task.prompt) + len(case.change.diff) for case in known) // (_CHARS_A_TOKEN * n)
+    expected = call_amount(spec, read, spec.max_output_tokens // 2, now).times(N_CALLS + 1)
+    most = max(most_prompt_bytes(case.coding.task.prompt, 4 * len(case.change.diff)) for case in known)
+    worst = call_at_worst(inputs, spec, Request.of("x" * most), now).times(N_CALLS + 1)
+    every = Estimate(n, n, n)
+    return forecast([ArmForecast(name, every, NOTHING, expected, worst, spec.price is not None)], every)
 
 
 async def _measured(
@@ -139,7 +158,6 @@ def summarise(measured: Sequence[Measured], judge: str, threshold: float) -> Jud
     has_turned = ~np.isnan(turned)
     costs = [call.cost_usd for one in measured for call in one.calls]
     total = None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
-    apparent = rates(accepts, np.ones_like(truths), clusters).sensitivity
     return JudgeReport(
         judge=judge,
         n_right=int(truths.sum()),
@@ -158,8 +176,6 @@ def summarise(measured: Sequence[Measured], judge: str, threshold: float) -> Jud
         order_effect=float(np.abs(turned - scores)[has_turned].mean()) if has_turned.any() else None,
         order_flips=float(((turned >= threshold) != accepts)[has_turned].mean()) if has_turned.any() else None,
         length_correlation=_length_correlation(scores, truths, np.array([float(one.n_diff_chars) for one in measured])),
-        accepted_share=_share(apparent),
-        adjusted_share=_adjusted(accepts, truths),
         cost_usd=None if total is None else total / len(measured),
     )
 
@@ -174,17 +190,6 @@ def _length_correlation(scores: FloatArray, truths: BoolArray, lengths: FloatArr
             total += int(side.sum()) * float(spearmanr(scores[side], lengths[side]).statistic)
             weight += int(side.sum())
     return total / weight if weight else None
-
-
-def _adjusted(accepts: BoolArray, truths: BoolArray) -> Share | None:
-    sensitivity = Counted(int((accepts & truths).sum()), int(truths.sum()))
-    specificity = Counted(int((~accepts & ~truths).sum()), int((~truths).sum()))
-    if not sensitivity.n or not specificity.n:
-        return None
-    try:
-        return _share(error_adjusted_rate(Counted(int(accepts.sum()), len(accepts)), sensitivity, specificity))
-    except UserError:
-        return None  # it tells no better than a coin
 
 
 def _share(found: Interval | None) -> Share | None:

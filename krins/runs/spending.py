@@ -46,16 +46,16 @@ def decision_at_worst(inputs: LiveInputs, task_id: str, arm: str, now_seconds: f
     its worst case. Earlier answers in a prompt count as many bytes as tokens were allowed for them, four times over."""
     request, spec, pipeline = inputs.request(task_id), inputs.specs[arm], inputs.environment.pipeline
     if pipeline.mode == "direct":
-        return _call_at_worst(inputs, spec, request, now_seconds)
+        return call_at_worst(inputs, spec, request, now_seconds)
     size = most_input_tokens(request)
     turn = _BYTES_A_TOKEN * spec.max_output_tokens + MOST_FINDINGS_BYTES
     judge = inputs.specs[inputs.environment.judge_of(arm)]
     prompt, tree_bytes = inputs.material(task_id)
-    judging = _call_at_worst(inputs, judge, _padded(most_prompt_bytes(prompt, tree_bytes + turn)), now_seconds)
-    total = NOTHING if pipeline.mode != "spec" else _call_at_worst(inputs, spec, _padded(size + turn), now_seconds)
+    judging = call_at_worst(inputs, judge, _padded(most_prompt_bytes(prompt, tree_bytes + turn)), now_seconds)
+    total = NOTHING if pipeline.mode != "spec" else call_at_worst(inputs, spec, _padded(size + turn), now_seconds)
     for round_ in range(1 + pipeline.rounds):
         n_turns = round_ + (pipeline.mode == "spec")
-        total = total + _call_at_worst(inputs, spec, _padded(size + n_turns * turn), now_seconds)
+        total = total + call_at_worst(inputs, spec, _padded(size + n_turns * turn), now_seconds)
         total = total + judging.times(N_CALLS)
     return total
 
@@ -64,7 +64,8 @@ def _padded(n_bytes: int) -> Request:
     return Request.of("x" * n_bytes)
 
 
-def _call_at_worst(inputs: LiveInputs, spec: ModelSpec, request: Request, now_seconds: float) -> Amount:
+def call_at_worst(inputs: LiveInputs, spec: ModelSpec, request: Request, now_seconds: float) -> Amount:
+    """The most that one question can cost, with every call that the layers of its model may make."""
     total = NOTHING
     for link in [spec, *(inputs.specs[name] for name in spec.fallback)]:
         total = total + worst_case(request, link, now_seconds).times(_calls_at_most(link))

@@ -50,14 +50,12 @@ def test_figures_by_hand() -> None:
         (report.area_under_curve, 0.75),
         (report.sensitivity_with_gates, 0.5),
         (report.specificity_with_gates, 1.0),
-        (report.accepted_share, 0.5),
     ):
         assert share is not None
         assert share.mean == pytest.approx(mean)
     assert report.brier_score == pytest.approx((0.01 + 0.36 + 0.36 + 0.01) / 4)
     assert report.order_effect == pytest.approx((0.2 + 0.2 + 0.2 + 0.0) / 4)
     assert report.order_flips == 0.5
-    assert report.adjusted_share is None, "it tells no better than a coin"
     assert report.cost_usd == Decimal("0.5")
 
 
@@ -71,15 +69,20 @@ def test_length_is_compared_within_right_and_wrong_changes() -> None:
 def test_what_is_not_known_is_not_said() -> None:
     report = summarise([measured("a", True, 0.9, cost=None), measured("b", True, 0.2)], "m", 0.5)
     assert (report.cost_usd, report.order_effect, report.is_probability) == (None, None, False)
-    assert (report.specificity, report.balanced_accuracy, report.adjusted_share) == (None, None, None)
+    assert (report.specificity, report.balanced_accuracy) == (None, None)
 
 
 def test_the_command(start_server: Callable[..., FakeServer], tmp_path: Path) -> None:
     include = {"task_id": ["backend-easy-success-status", "docs-easy-count-words"]}
-    content = live_environment(start_server().base_url, ["p-100", "p-0"], include=include)
+    content = live_environment(
+        start_server().base_url, ["p-100", "p-0"], include=include, budget={"confirm_above_usd": "0.01"}
+    )
     suite, output = write_suite(tmp_path, content, ["random"]), tmp_path / "report.json"
     arguments = ["judge-report", str(suite), "--home", str(tmp_path / "home"), "--json", str(output)]
-    shown = CliRunner().invoke(main, [*arguments, "--judge", "p-100"])
+    asking = CliRunner().invoke(main, [*arguments, "--judge", "p-100"])
+    assert asking.exit_code == 2
+    assert "confirm_above_usd" in asking.output
+    shown = CliRunner().invoke(main, [*arguments, "--judge", "p-100", "--yes"])
     assert shown.exit_code == 0, shown.output
     assert "judge p-100: 2 right and 6 wrong changes of 2 tasks" in shown.output
     report = json.loads(output.read_text())
