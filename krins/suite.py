@@ -208,7 +208,7 @@ class Pipeline(Frozen):
     goes back to the model. `spec`: the same, after a model wrote tests from the request that fail on the unchanged
     tree."""
     judge: str | None = None
-    """One of the suite's models; by default the next one after the model that answered."""
+    """One of the suite's models; by default the one after the model that answered; for the last, the one before."""
     rounds: int = Field(2, ge=0, le=10)
     """Answers more that findings may lead to."""
     accept_score: float = Field(0.5, ge=0, le=1)
@@ -259,7 +259,8 @@ class LiveEnvironment(Frozen):
     def judge_of(self, arm: str) -> str:
         """Which model judges what `arm` proposes: another one, where there is another one."""
         names = [model.name for model in self.models]
-        return self.pipeline.judge or names[(names.index(arm) + 1) % len(names)]
+        following = names[names.index(arm) + 1 :] or names[-2:]
+        return self.pipeline.judge or following[0]
 
 
 class Suite(Frozen):

@@ -17,7 +17,7 @@ from decimal import Decimal
 
 from krins.domain import Request, Usage
 from krins.models.ledger import Amount
-from krins.models.providers.choices import output_limit, system_prompt
+from krins.models.providers.choices import messages_of, output_limit
 from krins.models.providers.structured import answer_schema
 from krins.models.spec import ModelSpec
 
@@ -41,7 +41,7 @@ def worst_case(request: Request, spec: ModelSpec, now_seconds: float) -> Amount:
 
 def most_input_tokens(request: Request) -> int:
     """No provider counts more tokens of input than this."""
-    texts = [system_prompt(request), *(message.text for message in request.messages)]
+    texts = [request.system, *(message.text for message in messages_of(request))]
     overhead = _TOKENS_A_REQUEST
     if request.answer_type is not None:
         texts.append(json.dumps(answer_schema(request.answer_type)))

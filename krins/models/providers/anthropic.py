@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from krins.domain import Request, Usage
 from krins.errors import BrokenReply
 from krins.interfaces import Clock, OnText, Reply
-from krins.models.providers.choices import output_limit, system_prompt
+from krins.models.providers.choices import messages_of, output_limit
 from krins.models.providers.faults import attributed, fault_of, sdk_boundary
 from krins.models.providers.http import http_client
 from krins.models.providers.replies import count, finished, say
@@ -102,11 +102,11 @@ class AnthropicMessages:
         spec = self._spec
         arguments: dict[str, Any] = {
             "model": spec.model,
-            "messages": [{"role": message.role, "content": message.text} for message in request.messages],
+            "messages": [{"role": message.role, "content": message.text} for message in messages_of(request)],
             "max_tokens": output_limit(request, spec),
         }
-        if system := system_prompt(request):
-            arguments["system"] = system
+        if request.system:
+            arguments["system"] = request.system
         if spec.settings.prompt_caching:
             arguments["cache_control"] = {"type": "ephemeral"}
         if spec.settings.temperature is not None:

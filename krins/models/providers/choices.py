@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from krins.domain import Request
+from krins.domain import Message, Request
 from krins.errors import BadRequest
 from krins.interfaces import OnText, Provider, Reply
 from krins.models.spec import ModelSpec
@@ -45,12 +45,16 @@ class Weights(NamedTuple):
     """What they added up to before, at most 1."""
 
 
-def system_prompt(request: Request) -> str:
-    """What the request says, and where it gives choices, that one of them is to be the whole answer."""
+def messages_of(request: Request) -> tuple[Message, ...]:
+    """The request's, and where it gives choices, at their end that one of them is to be the whole answer.
+
+    At the end, for providers cache prompts by their prefix, and the same text may be asked about in several ways.
+    """
     if not request.choices:
-        return request.system
+        return request.messages
+    *before, last = request.messages
     asked = f"Answer with one word and nothing else: {' or '.join(request.choices)}."
-    return f"{request.system}\n\n{asked}" if request.system else asked
+    return (*before, Message(last.role, f"{last.text.rstrip()}\n\n{asked}"))
 
 
 def output_limit(request: Request, spec: ModelSpec) -> int:

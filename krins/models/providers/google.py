@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from krins.domain import Request, Usage
 from krins.errors import BrokenReply
 from krins.interfaces import Clock, OnText, Reply
-from krins.models.providers.choices import N_ALTERNATIVES, Alternative, output_limit, system_prompt, weigh
+from krins.models.providers.choices import N_ALTERNATIVES, Alternative, messages_of, output_limit, weigh
 from krins.models.providers.faults import attributed, sdk_boundary
 from krins.models.providers.http import http_client
 from krins.models.providers.replies import count, finished, say
@@ -61,7 +61,7 @@ class GoogleGenAI:
         heard = _Heard()
         contents: Any = [
             {"role": "model" if message.role == "assistant" else "user", "parts": [{"text": message.text}]}
-            for message in request.messages
+            for message in messages_of(request)
         ]
         arguments: dict[str, Any] = {
             "model": self._spec.model,
@@ -122,7 +122,7 @@ class GoogleGenAI:
             max_output_tokens=output_limit(request, self._spec),
             temperature=self._spec.settings.temperature,
             seed=request.sample,
-            system_instruction=system_prompt(request) or None,
+            system_instruction=request.system or None,
             automatic_function_calling=AutomaticFunctionCallingConfig(disable=True),
             automatic_continuation=False,  # else one call becomes many, for none of which money is reserved
             safety_settings=[

@@ -17,8 +17,8 @@ from krins.models.providers.choices import (
     Alternative,
     Weights,
     grammar,
+    messages_of,
     output_limit,
-    system_prompt,
     weigh,
 )
 from krins.models.providers.faults import attributed, fault_of, sdk_boundary
@@ -112,15 +112,14 @@ class OpenAIChat:
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         spec = self._spec
-        told = system_prompt(request)
-        system = [{"role": "system", "content": told}] if told else []
+        system = [{"role": "system", "content": request.system}] if request.system else []
         limit = "max_completion_tokens" if spec.base_url is None else "max_tokens"  # servers know the older name
         temperature = spec.settings.temperature
         if temperature is None and spec.base_url is not None:
             temperature = 0.0
         arguments: dict[str, Any] = {
             "model": spec.model,
-            "messages": [*system, *({"role": m.role, "content": m.text} for m in request.messages)],
+            "messages": [*system, *({"role": m.role, "content": m.text} for m in messages_of(request))],
             limit: output_limit(request, spec),
             "seed": request.sample,
         }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from krins.domain import Request, Usage
 from krins.errors import BrokenReply
 from krins.interfaces import Clock, OnText, Reply
-from krins.models.providers.choices import N_ALTERNATIVES, Alternative, output_limit, system_prompt, weigh
+from krins.models.providers.choices import N_ALTERNATIVES, Alternative, messages_of, output_limit, weigh
 from krins.models.providers.faults import attributed, fault_of, sdk_boundary
 from krins.models.providers.openai_client import check_models, open_client
 from krins.models.providers.replies import count, finished, say
@@ -94,12 +94,12 @@ class OpenAIResponses:
         spec = self._spec
         arguments: dict[str, Any] = {
             "model": spec.model,
-            "input": [{"role": message.role, "content": message.text} for message in request.messages],
+            "input": [{"role": message.role, "content": message.text} for message in messages_of(request)],
             "max_output_tokens": output_limit(request, spec),
             "store": False,
         }
-        if system := system_prompt(request):
-            arguments["instructions"] = system
+        if request.system:
+            arguments["instructions"] = request.system
         if spec.settings.temperature is not None:
             arguments["temperature"] = spec.settings.temperature
         if request.answer_type is not None:

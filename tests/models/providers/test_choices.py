@@ -21,8 +21,8 @@ from krins.models.providers.choices import (
     Unweighed,
     chosen,
     grammar,
+    messages_of,
     output_limit,
-    system_prompt,
     weigh,
 )
 from krins.models.spec import ProviderName
@@ -148,7 +148,7 @@ def test_only_a_model_that_reasons_may_say_more_than_a_word() -> None:
 def test_the_worst_case_is_that_of_what_is_sent() -> None:
     quick = replace(spec_for("openai-chat", "m", "http://127.0.0.1:9/v1"), reasons=False)
     plain = replace(QUESTION, choices=())
-    assert most_input_tokens(QUESTION) - most_input_tokens(plain) == len(system_prompt(QUESTION))
+    assert most_input_tokens(QUESTION) - most_input_tokens(plain) == len(messages_of(QUESTION)[0].text) - len(QUESTION.messages[0].text)
     assert worst_case(QUESTION, quick, 0.0).tokens == most_input_tokens(QUESTION) + 19
 
 
@@ -160,19 +160,23 @@ def test_one_word_is_asked_for_as_each_api_can(provider: ProviderName) -> None:
                 await ask(replace(spec(provider, server.url), reasons=False), replace(QUESTION, system="Be fair."))
         return server.requests[0]
 
-    asked, told = run(play()), "Be fair.\n\nAnswer with one word and nothing else: yes or no."
+    asked, told = run(play()), f"{QUESTION.messages[0].text}\n\nAnswer with one word and nothing else: yes or no."
+    assert QUESTION.messages[0].text == QUESTION.messages[0].text.rstrip()
     match provider:
         case "anthropic":
-            assert (asked["system"], asked["max_tokens"]) == (told, 19)
+            assert (asked["system"], asked["messages"][0]["content"], asked["max_tokens"]) == ("Be fair.", told, 19)
         case "openai":
-            assert (asked["instructions"], asked["max_output_tokens"]) == (told, 19)
+            assert (asked["instructions"], asked["max_output_tokens"]) == ("Be fair.", 19)
+            assert asked["input"][0]["content"] == told
             assert (asked["include"], asked["top_logprobs"]) == (["message.output_text.logprobs"], 20)
         case "openai-chat":
-            assert (asked["messages"][0]["content"], asked["max_tokens"]) == (told, 19)
+            assert [message["content"] for message in asked["messages"]] == ["Be fair.", told]
+            assert asked["max_tokens"] == 19
             assert (asked["logprobs"], asked["top_logprobs"], asked["grammar"]) == (True, 20, grammar(YES_NO))
         case "google":
             config = asked["generationConfig"]
-            assert asked["systemInstruction"]["parts"][0]["text"] == told
+            assert asked["systemInstruction"]["parts"][0]["text"] == "Be fair."
+            assert asked["contents"][0]["parts"][0]["text"] == told
             assert (config["responseLogprobs"], config["logprobs"], config["maxOutputTokens"]) == (True, 20, 19)
             assert config["responseMimeType"] == "text/x.enum"
             assert config["responseSchema"]["enum"] == ["yes", "no"]
