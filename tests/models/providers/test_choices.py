@@ -148,7 +148,8 @@ def test_only_a_model_that_reasons_may_say_more_than_a_word() -> None:
 def test_the_worst_case_is_that_of_what_is_sent() -> None:
     quick = replace(spec_for("openai-chat", "m", "http://127.0.0.1:9/v1"), reasons=False)
     plain = replace(QUESTION, choices=())
-    assert most_input_tokens(QUESTION) - most_input_tokens(plain) == len(messages_of(QUESTION)[0].text) - len(QUESTION.messages[0].text)
+    asked = len(messages_of(QUESTION)[0].text) - len(QUESTION.messages[0].text)
+    assert most_input_tokens(QUESTION) - most_input_tokens(plain) == asked > 0
     assert worst_case(QUESTION, quick, 0.0).tokens == most_input_tokens(QUESTION) + 19
 
 
@@ -161,7 +162,6 @@ def test_one_word_is_asked_for_as_each_api_can(provider: ProviderName) -> None:
         return server.requests[0]
 
     asked, told = run(play()), f"{QUESTION.messages[0].text}\n\nAnswer with one word and nothing else: yes or no."
-    assert QUESTION.messages[0].text == QUESTION.messages[0].text.rstrip()
     match provider:
         case "anthropic":
             assert (asked["system"], asked["messages"][0]["content"], asked["max_tokens"]) == ("Be fair.", told, 19)
