@@ -197,6 +197,8 @@ class SelectedContext(Frozen):
     select: ContextBudget
 
 
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
 ContextOption = Literal["none", "whole"] | SelectedContext
 
 
@@ -211,8 +213,9 @@ class Pipeline(Frozen):
     """One of the suite's models; by default the one after the model that answered; for the last, the one before."""
     rounds: int = Field(2, ge=0, le=10)
     """Answers more that findings may lead to."""
-    accept_score: float = Field(0.5, ge=0, le=1)
-    """Of the judge: below it, a change is sent back."""
+    accept_score: Fraction | dict[str, Fraction] = 0.5
+    """Of the judge: below it, a change is sent back. By judge where they differ, as they do in how readily they say
+    yes; 0.5 for those that are not named."""
 
 
 class LiveEnvironment(Frozen):
@@ -254,6 +257,10 @@ class LiveEnvironment(Frozen):
         names = [model.name for model in self.models]
         if self.pipeline.judge is not None and self.pipeline.judge not in names:
             raise ValueError(f"pipeline.judge: {self.pipeline.judge!r} is none of the models {', '.join(names)}")
+        scores = self.pipeline.accept_score
+        for judge in scores if isinstance(scores, dict) else ():
+            if judge not in names:
+                raise ValueError(f"pipeline.accept_score: {judge!r} is none of the models {', '.join(names)}")
         return self
 
     def judge_of(self, arm: str) -> str:
@@ -261,6 +268,10 @@ class LiveEnvironment(Frozen):
         names = [model.name for model in self.models]
         following = names[names.index(arm) + 1 :] or names[-2:]
         return self.pipeline.judge or following[0]
+
+    def accept_score_of(self, judge: str) -> float:
+        scores = self.pipeline.accept_score
+        return scores.get(judge, 0.5) if isinstance(scores, dict) else scores
 
 
 class Suite(Frozen):

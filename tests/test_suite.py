@@ -155,6 +155,12 @@ def test_by_default_another_model_judges() -> None:
     assert alone.judge_of("a") == "a"
     told = environment.model_copy(update={"pipeline": Pipeline(mode="judge", judge="a")})
     assert [told.judge_of(arm) for arm in "ab"] == ["a", "a"]
+    by_judge = environment.model_copy(update={"pipeline": Pipeline(mode="judge", accept_score={"a": 0.9})})
+    assert [by_judge.accept_score_of(judge) for judge in "ab"] == [0.9, 0.5]
+    with pytest.raises(ValidationError, match="accept_score: 'c' is none of the models a, b"):
+        LiveEnvironment.model_validate(
+            {"kind": "live", "tasks": "t", "models": ["a", "b"], "pipeline": {"accept_score": {"c": 0.5}}}
+        )
     with pytest.raises(ValidationError, match="'c' is none of the models a, b"):
         LiveEnvironment.model_validate({"kind": "live", "tasks": "t", "models": ["a", "b"], "pipeline": {"judge": "c"}})
 

@@ -33,7 +33,7 @@ def processes(environment: LiveEnvironment, models: Mapping[str, Model], sandbox
     made = {}
     for arm, model in models.items():
         judge = environment.judge_of(arm)
-        reviewer = Reviewer(gates_of, Judge(models[judge], judge), option.accept_score)
+        reviewer = Reviewer(gates_of, Judge(models[judge], judge), environment.accept_score_of(judge))
         tester = Tester(model, sandbox, TEST_LIMITS) if option.mode == "spec" else None
         made[arm] = Process(model, reviewer, tester, option.rounds)
     return made

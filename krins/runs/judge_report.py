@@ -106,7 +106,7 @@ def report_judge(
     confirm(_forecast(inputs, name, known), inputs, execution, warnings)
     execution.progress.begin("changes judged", len(known))
     measured = asyncio.run(_measured(inputs, name, known, cache, execution.progress.advance))
-    return summarise(measured, name, environment.pipeline.accept_score)
+    return summarise(measured, name, environment.accept_score_of(name))
 
 
 def known_changes(inputs: LiveInputs) -> list[Known]:

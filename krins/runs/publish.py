@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from krins.domain import Outcome, Task
 from krins.environments.table import FAILURES, UNANSWERED, OutcomeTable, is_unanswered
+from krins.errors import TableError, boundary
 from krins.runs.plan import BLOCK_SIZE, Plan
 from krins.runs.store import published
 from krins.runs.streams import Trajectory
@@ -28,6 +30,9 @@ _TEXTS = ("task_id", "repo", "language", "category", "difficulty", "model", "fai
 _COUNTS = ("sample", "input_tokens", "output_tokens")
 _REALS = ("quality", "cost_usd", "latency_s")
 _CONTEXT = ("context_tokens", "whole_context_tokens")
+OUTCOME = "outcome"
+"""A recording's column of JSON: the whole outcome as a journal keeps it, answers, rounds and calls included."""
+_OUTCOMES: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 
 
 def outcome_schema() -> pa.Schema:
@@ -49,10 +54,14 @@ def _with_context(schema: pa.Schema) -> pa.Schema:
 
 
 def _recording_schema() -> pa.Schema:
-    """An outcome table with prompts, so that routers which look at them can be run on it."""
+    """An outcome table with prompts, so that routers which look at them can be run on it, the diff that was submitted,
+    and the whole outcome."""
     import pyarrow as pa
 
-    return outcome_schema().append(pa.field("prompt", pa.string()))
+    schema = outcome_schema()
+    for name in ("prompt", "diff", OUTCOME):
+        schema = schema.append(pa.field(name, pa.string()))
+    return schema
 
 
 def decision_schema() -> pa.Schema:
@@ -107,7 +116,28 @@ def _recorded(task: Task, outcome: Outcome) -> dict[str, Any]:
         "whole_context_tokens": outcome.context.whole_tokens if outcome.context else None,
         "latency_s": outcome.latency_seconds,
         "failure": kind.value if kind else None,
+        "diff": None if outcome.submitted is None else outcome.rounds[outcome.submitted].diff,
+        OUTCOME: _OUTCOMES.dump_json(outcome).decode(),
     }
+
+
+def read_outcomes(path: Path) -> list[Outcome]:
+    """What `publish_recording` wrote, with all answers, rounds and calls.
+
+    Raises:
+        TableError: the file cannot be read, or was not recorded by a version of krins that keeps outcomes.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    remedy = "give a file that krins-eval record wrote"
+    with boundary(TableError, f"{path}: cannot be read", remedy, catch=(OSError, pa.ArrowException)):
+        names = pq.read_schema(path).names
+        texts = pq.read_table(path, columns=[OUTCOME])[OUTCOME].to_pylist() if OUTCOME in names else None
+    if texts is None:
+        raise TableError(f"{path}: has no column {OUTCOME!r}", remedy)
+    with boundary(TableError, f"{path}: an outcome in it is not one of this krins", remedy, catch=ValidationError):
+        return [_OUTCOMES.validate_json(text) for text in texts]
 
 
 def _write(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
