@@ -24,6 +24,8 @@ class Question(NamedTuple):
     """Without the fault that its name may end in."""
     prompt: str
     """Text of the last message."""
+    earlier: tuple[str, ...]
+    """Texts of the messages before it."""
     seed: int
     headers: Mapping[str, str]
     """Names in lower case."""
@@ -63,7 +65,9 @@ class Solutions:
     """A task's prompt, as it stands in what a model is asked, to its reference, as an answer writes it."""
 
     def answer(self, question: Question) -> Answer:
-        files = next((files for prompt, files in self.solutions.items() if prompt in question.prompt), _WRONG)
+        texts = (*question.earlier, question.prompt)  # what was found wrong with an answer follows the task
+        asked = (files for prompt, files in self.solutions.items() if any(prompt in text for text in texts))
+        files = next(asked, _WRONG)
         return Answer(f"[fake answer] Here it is:\n\n{files if _is_lucky(question) else _WRONG}")
 
 

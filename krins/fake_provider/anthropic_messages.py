@@ -49,6 +49,7 @@ class AnthropicMessages:
             provider=self.provider,
             model=required(body, "model", str),
             prompt=texts[-1],
+            earlier=tuple(texts[:-1]),
             n_characters=len(text_of(body.get("system") or "")) + sum(map(len, texts)),
             max_tokens=required(body, "max_tokens", int),
             is_streamed=bool(body.get("stream")),

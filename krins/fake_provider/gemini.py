@@ -54,6 +54,7 @@ class Gemini:
             provider=self.provider,
             model=model,
             prompt=texts[-1],
+            earlier=tuple(texts[:-1]),
             n_characters=len(text_of(system)) + sum(map(len, texts)),
             max_tokens=settings.get("maxOutputTokens"),
             is_streamed=is_streamed,

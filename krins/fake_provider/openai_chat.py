@@ -42,6 +42,7 @@ class OpenAIChat:
             provider=self.provider,
             model=required(body, "model", str),
             prompt=texts[-1],
+            earlier=tuple(texts[:-1]),
             n_characters=sum(map(len, texts)),
             max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
             is_streamed=bool(body.get("stream")),

@@ -31,6 +31,7 @@ class OpenAIResponses:
             provider=self.provider,
             model=required(body, "model", str),
             prompt=texts[-1] if texts else "",
+            earlier=tuple(texts[:-1]),
             n_characters=len(body.get("instructions") or "") + sum(map(len, texts)),
             max_tokens=body.get("max_output_tokens"),
             is_streamed=bool(body.get("stream")),

@@ -93,7 +93,7 @@ class Service:
         kind = fault.kind if fault else None
         if kind in UNBILLED:
             return None
-        question = Question(plain_name(ask.model), ask.prompt, ask.seed, exchange.headers)
+        question = Question(plain_name(ask.model), ask.prompt, ask.earlier, ask.seed, exchange.headers)
         text, finish, tokens, sampled = generate(ask, self.answers.answer(question) or Echo().answer(question), fault)
         row.charge(tokens)
         return Reply(

@@ -63,6 +63,8 @@ class Ask:
     """Of all texts: system, messages, whoever wrote them."""
     max_tokens: int | None
     is_streamed: bool
+    earlier: tuple[str, ...] = ()
+    """Texts of the messages before it."""
     seed: int = 0
     schema: Mapping[str, Any] | None = None
     """Answer with JSON of this schema."""
