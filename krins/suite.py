@@ -210,7 +210,7 @@ class Pipeline(Frozen):
     goes back to the model. `spec`: the same, after a model wrote tests from the request that fail on the unchanged
     tree."""
     judge: str | None = None
-    """One of the suite's models; by default the one after the model that answered; for the last, the one before."""
+    """One of the suite's models; by default the last that is another than the model that answered."""
     rounds: int = Field(2, ge=0, le=10)
     """Answers more that findings may lead to."""
     accept_score: Fraction | dict[str, Fraction] = 0.5
@@ -265,9 +265,8 @@ class LiveEnvironment(Frozen):
 
     def judge_of(self, arm: str) -> str:
         """Which model judges what `arm` proposes: another one, where there is another one."""
-        names = [model.name for model in self.models]
-        following = names[names.index(arm) + 1 :] or names[-2:]
-        return self.pipeline.judge or following[0]
+        others = [model.name for model in self.models if model.name != arm]
+        return self.pipeline.judge or (others[-1] if others else arm)
 
     def accept_score_of(self, judge: str) -> float:
         scores = self.pipeline.accept_score

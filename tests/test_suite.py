@@ -150,7 +150,7 @@ def test_by_default_another_model_judges() -> None:
     environment = LiveEnvironment.model_validate({"kind": "live", "tasks": "t", "models": ["a", "b"]})
     assert [environment.judge_of(arm) for arm in "ab"] == ["b", "a"]
     three = LiveEnvironment.model_validate({"kind": "live", "tasks": "t", "models": ["a", "b", "c"]})
-    assert [three.judge_of(arm) for arm in "abc"] == ["b", "c", "b"]
+    assert [three.judge_of(arm) for arm in "abc"] == ["c", "c", "b"]
     alone = LiveEnvironment.model_validate({"kind": "live", "tasks": "t", "models": ["a"]})
     assert alone.judge_of("a") == "a"
     told = environment.model_copy(update={"pipeline": Pipeline(mode="judge", judge="a")})

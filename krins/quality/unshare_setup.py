@@ -12,13 +12,15 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import platform
 import resource
-import socket
 import struct
 import sys
-from pathlib import Path
-from typing import Any
+
+# pathlib and `typing` are not imported, to start fast; type checkers take this name for true.
+# ruff: noqa: PTH102, PTH103, PTH112, PTH120, PTH123, PTH211
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _BIND, _RECURSIVE, _NOSUID, _NODEV, _NOEXEC = 0x1000, 0x4000, 0x2, 0x4, 0x8
 _DETACH = 2
@@ -30,7 +32,7 @@ _CAPABILITY_VERSION = 0x20080522
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _FILES_IN_TMP = 16_384
 
-_ROOT = Path("/sys")
+_ROOT = "/sys"
 """Where the new root is mounted: a folder that every Linux has, and from which the sandbox needs nothing."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -41,71 +43,71 @@ def _checked(result: int, what: str) -> None:
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
 
 
-def mount(source: str, target: Path, kind: str, flags: int, options: str = "") -> None:
-    arguments = (source.encode(), bytes(target), kind.encode(), ctypes.c_ulong(flags), options.encode())
+def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    arguments = (os.fsencode(source), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), options.encode())
     _checked(_libc.mount(*arguments), f"mount {target}")
 
 
-def read_only(path: Path, recursive: bool) -> None:
+def read_only(path: str, recursive: bool) -> None:
     attributes = struct.pack("=QQQQ", _ATTRIBUTE_READ_ONLY | _ATTRIBUTE_NOSUID, 0, 0, 0)
     flags = _AT_RECURSIVE if recursive else 0
-    call = (_MOUNT_SETATTR, _AT_CURRENT, bytes(path), flags, attributes, ctypes.c_size_t(len(attributes)))
+    call = (_MOUNT_SETATTR, _AT_CURRENT, os.fsencode(path), flags, attributes, ctypes.c_size_t(len(attributes)))
     _checked(_libc.syscall(*call), f"mount_setattr {path}")
 
 
-def bind(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        target.mkdir()
+def bind(source: str, target: str) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.isdir(source):
+        os.mkdir(target)
     else:
-        target.touch()
-    mount(str(source), target, "", _BIND | _RECURSIVE)
+        os.mknod(target)
+    mount(source, target, "", _BIND | _RECURSIVE)
 
 
-def scratch(target: Path, size_bytes: int) -> None:
-    target.mkdir()
+def scratch(target: str, size_bytes: int) -> None:
+    os.mkdir(target)
     options = f"size={size_bytes},nr_inodes={_FILES_IN_TMP},mode=1777"
     mount("tmpfs", target, "tmpfs", _NOSUID | _NODEV, options)
 
 
-def inside(path: str) -> Path:
+def inside(path: str) -> str:
     """Where `path` of the sandbox is while it is being built."""
-    return _ROOT / path.lstrip("/")
+    return _ROOT + path
 
 
 def build(settings: dict[str, Any]) -> None:
     os.umask(0o022)  # the folders made here are for another user to see
     mount("tmpfs", _ROOT, "tmpfs", _NOSUID | _NODEV, "size=64m,mode=755")
     for path in settings["bound"]:
-        bind(Path(path), inside(path))
+        bind(path, inside(path))
         read_only(inside(path), recursive=True)
     for path in settings["hidden"]:
         mount("tmpfs", inside(path), "tmpfs", _NOSUID | _NODEV, "size=4k,mode=755")
         read_only(inside(path), recursive=False)
     for link, target in settings["links"]:
-        inside(link).symlink_to(target)
-    inside("/proc").mkdir()
+        os.symlink(target, inside(link))
+    os.mkdir(inside("/proc"))
     mount("proc", inside("/proc"), "proc", _NOSUID | _NODEV | _NOEXEC)
     for device in _DEVICES:
-        bind(Path(device), inside(device))
-    inside("/dev/fd").symlink_to("/proc/self/fd")
+        bind(device, inside(device))
+    os.symlink("/proc/self/fd", inside("/dev/fd"))
     scratch(inside("/dev/shm"), settings["shared_memory_bytes"])
     scratch(inside("/tmp"), settings["disk_bytes"])
     directory = inside(settings["directory"])
-    directory.mkdir()
+    os.mkdir(directory)
     for name, descriptor in settings["files"].items():
-        with os.fdopen(descriptor, "rb") as content:
-            (directory / name).write_bytes(content.read())
+        with os.fdopen(descriptor, "rb") as content, open(f"{directory}/{name}", "wb") as file:
+            file.write(content.read())
 
 
 def enter(settings: dict[str, Any]) -> None:
     """Make the new root the only one: the old is detached, and with it every path of the host."""
     os.chdir(_ROOT)
-    _checked(_libc.syscall(_PIVOT_ROOT[platform.machine()], b".", b"."), "pivot_root")
+    _checked(_libc.syscall(_PIVOT_ROOT[os.uname().machine], b".", b"."), "pivot_root")
     _checked(_libc.umount2(b".", _DETACH), "umount2")
-    read_only(Path("/"), recursive=False)
+    read_only("/", recursive=False)
     os.chdir(settings["directory"])
-    socket.sethostname("sandbox")
+    _checked(_libc.sethostname(b"sandbox", 7), "sethostname")
 
 
 def give_up_privileges(settings: dict[str, Any]) -> None:

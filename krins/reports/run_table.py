@@ -30,6 +30,7 @@ from krins.reports.notation import (
     write_seconds,
     write_usd,
 )
+from krins.reports.pipeline_table import render_pipeline
 from krins.runs.result import Baseline, Baselines, ErrorCounts, Figure, RouterResult, RunResult
 
 
@@ -79,6 +80,7 @@ def render(result: RunResult, console: Console) -> None:
         console.print()
     console.print(definitions(page.legend(), console))
     _render_break_even(result, console)
+    render_pipeline(result.pipeline, console)
     if result.notes:
         console.print()
     for note in result.notes:

@@ -21,6 +21,7 @@ from krins.environments.table import OutcomeTable, table_from_outcomes, unanswer
 from krins.errors import RunError
 from krins.runs.baselines import compute_baselines
 from krins.runs.context_sums import run_context
+from krins.runs.pipelines import pipeline_figures
 from krins.runs.plan import Plan
 from krins.runs.publish import encode_outcomes, publish_decisions
 from krins.runs.result import RouterResult, RunResult
@@ -29,7 +30,7 @@ from krins.runs.store import Store, published
 from krins.runs.streams import Trajectory
 from krins.runs.summary import complete_cells, summarise
 from krins.statistics.clustered import cluster_codes
-from krins.suite import LiveEnvironment, RecordedEnvironment
+from krins.suite import LiveEnvironment, RecordedEnvironment, Suite
 
 
 def conclude(
@@ -63,8 +64,14 @@ def conclude(
         notes=[*_notes(log, table, cells is not None, routers, n_unaccounted), *_call_notes(outcomes)],
         routers=routers,
         baselines=compute_baselines(cells) if cells else None,
+        pipeline=pipeline_figures(outcomes) if _is_reviewed(suite) else [],
         **run_context(plan, table, trajectories, clusters)._asdict(),
     )
+
+
+def _is_reviewed(suite: Suite) -> bool:
+    environment = suite.environment
+    return isinstance(environment, LiveEnvironment) and environment.pipeline.mode != "direct"
 
 
 def _notes(

@@ -140,6 +140,25 @@ class Baselines(_Frozen):
     """The models on the upper hull of cost and quality, cheapest first."""
 
 
+class PipelineFigures(_Frozen):
+    """What became of one model's answers on the way to the changes that were submitted."""
+
+    model: str
+    n_attempts: int
+    n_answers: int
+    """Of the proposer: at least one an attempt, unless it could not be asked."""
+    unusable: Figure | None
+    """Share of the answers out of which no change could be read."""
+    accepted: Figure | None
+    """Share of the attempts that submitted what gates and judge had accepted."""
+    accepted_right: Figure | None
+    """Share of those that the hidden tests pass."""
+    tests_written: Figure | None = None
+    """Share of the attempts with generated tests that fail on the unchanged tree; None where none were asked for."""
+    tests_agree: Figure | None = None
+    """Share of those whose tests said of the submitted change what the hidden ones said."""
+
+
 class RunResult(_Frozen):
     """Everything that a run's table shows."""
 
@@ -162,6 +181,8 @@ class RunResult(_Frozen):
     """What a reader must know: imputed values, missing baselines, failures."""
     routers: list[RouterResult]
     baselines: Baselines | None
+    pipeline: list[PipelineFigures] = []
+    """Of a live run whose answers pass more than hidden tests: one for each model, over all that it was given."""
     context_tokens: Figure | None = None
     """As of a router, over the decisions of all; so are the next two."""
     whole_context_tokens: Figure | None = None

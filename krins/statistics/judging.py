@@ -50,8 +50,8 @@ class Calibration(NamedTuple):
 
 def rates(accepts: BoolArray, truths: BoolArray, clusters: IntArray, level: float = 0.95) -> Rates:
     """All of shape (n,); `clusters` are codes 0..G-1, one a task."""
-    sensitivity = _share(accepts[truths], clusters[truths], level)
-    specificity = _share(~accepts[~truths], clusters[~truths], level)
+    sensitivity = share_interval(accepts[truths], clusters[truths], level)
+    specificity = share_interval(~accepts[~truths], clusters[~truths], level)
     if sensitivity is None or specificity is None:
         return Rates(sensitivity, specificity, None)
     # To first order the mean of the two rates is a mean over all changes, which one clustered interval serves.
@@ -171,7 +171,11 @@ def error_adjusted_rate(accepted: Counted, sensitivity: Counted, specificity: Co
     return Interval(point, _clip(rate + shift - half), _clip(rate + shift + half))
 
 
-def _share(values: BoolArray, clusters: IntArray, level: float) -> Interval | None:
+def share_interval(values: BoolArray, clusters: IntArray, level: float = 0.95) -> Interval | None:
+    """Share of `values`, shape (n,), that hold, with limits in [0, 1]; None where there are none.
+
+    `clusters`: any whole numbers, shape (n,). Where each has one value the interval is Wilson's, else cluster-robust.
+    """
     if not len(values):
         return None
     codes, sizes = np.unique(clusters, return_inverse=True, return_counts=True)[1:]
@@ -198,5 +202,6 @@ __all__ = [
     "calibration",
     "error_adjusted_rate",
     "rates",
+    "share_interval",
     "wilson_interval",
 ]

@@ -49,7 +49,7 @@ def test_each_has_its_reviewer_and_in_spec_mode_its_tester(mode: str) -> None:
         assert (process.tester is not None) == (mode == "spec")
 
 
-@pytest.mark.parametrize(("option", "judge"), [({}, "b"), ({"judge": "c"}, "c"), ({"judge": "a"}, "a")])
+@pytest.mark.parametrize(("option", "judge"), [({}, "c"), ({"judge": "b"}, "b"), ({"judge": "a"}, "a")])
 def test_another_model_judges_unless_one_is_named(option: dict[str, str], judge: str) -> None:
     judges = {name: ScriptedJudge(0.9) for name in MODELS}
     made = processes(environment([*MODELS], mode="judge", **option), judges, Bubblewrap())["a"]

@@ -63,6 +63,10 @@ def test_a_pipeline_gives_the_same_journal_on_actors(
     here = run(suite, home=tmp_path / "here", execution=Execution(workers=0, is_confirmed=True))
     there = run(suite, home=tmp_path / "there", execution=Execution(workers=2, is_confirmed=True))
     assert same_numbers(here) == same_numbers(there)
+    assert here.pipeline == there.pipeline
+    assert [(row.model, row.n_attempts, row.tests_written is not None) for row in here.pipeline] == [
+        (name, 2, mode == "spec") for name in ("p-0", "p-100")
+    ]
     outcomes = journalled(tmp_path / "here", here.run_id)
     assert outcomes == journalled(tmp_path / "there", there.run_id)
     assert len(outcomes) == 4

@@ -178,7 +178,7 @@ def test_a_repeated_task_is_answered_from_the_cache(start_server: Callable[..., 
         assert all(made.is_cached and made.billed_usd == 0 for made in outcome.calls)
         assert {made.agent for made in outcome.calls} == {"tester", "proposer", "judge"}
         assert outcome.cost_usd == once[cell].cost_usd
-        # The same change twice is judged once: the second round of a model that repeats itself comes from the cache too.
+        # A change that a model repeats is judged once: the second judgement comes from the cache too.
         paid = [made.cost_usd or Decimal(0) for made in once[cell].calls if not made.is_cached]
         assert once[cell].billed_usd == sum(paid, Decimal(0)) > 0
         mine, theirs = timeless(outcome), timeless(once[cell])
