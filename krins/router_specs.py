@@ -6,10 +6,21 @@ Left out: how a policy works and whether it fits an environment (`krins.routing`
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 
 class Frozen(BaseModel):
@@ -198,14 +209,29 @@ class SimulatedVerifier(Frozen):
     usd_per_check: float = Field(0.0, ge=0, allow_inf_nan=False)
 
     def __str__(self) -> str:
-        return f"simulated verifier {100 * self.sensitivity:g}%/{100 * self.specificity:g}%"
+        return f"simulated verifier {100 * self.sensitivity:.3g}%/{100 * self.specificity:.3g}%"
+
+
+def _reported(value: Any, info: ValidationInfo) -> Any:
+    """Of a report's path, relative to `folder` in the validation's context, the verifier that it describes."""
+    if not isinstance(value, str):
+        return value
+    path = (info.context or {}).get("folder", Path()) / value
+    try:
+        verifier = json.loads(path.read_text(encoding="utf-8"))["verifier"]
+    except (OSError, ValueError, KeyError, TypeError) as failure:
+        raise ValueError(f"{path} is no report that `krins-eval judge-report --json` wrote: {failure}") from None
+    if verifier is None:
+        raise ValueError(f"{path}: the report knows no right, or no wrong, changes, so not how often its judge errs")
+    return verifier
 
 
 class CascadeRouter(Router):
     policy: Literal["cascade"] = "cascade"
     models: list[str] = Field(min_length=2)
     """Asked one after the other until an answer passes the verifier; the last one's is taken as it is."""
-    verifier: SimulatedVerifier
+    verifier: Annotated[SimulatedVerifier, BeforeValidator(_reported, json_schema_input_type=SimulatedVerifier | str)]
+    """Its rates, or the path of a report that `krins-eval judge-report --json` wrote, for those of gates and judge."""
 
     @field_validator("models")
     @classmethod

@@ -60,7 +60,7 @@ def parse_suite(text: str, path: Path) -> Suite:
             f"{path}: the suite is of version {version}, this krins reads up to {SUITE_VERSION}", "upgrade krins"
         )
     try:
-        suite = Suite.model_validate(content)
+        suite = Suite.model_validate(content, context={"folder": path.absolute().parent})
     except RecursionError:
         raise SuiteError(f"{path}: an alias in it refers to itself", "write the values out") from None
     except ValidationError as failure:

@@ -5,55 +5,74 @@ Left out: the measuring (`krins.runs.judge_report`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from krins.reports.notation import UNKNOWN
+
 if TYPE_CHECKING:
-    from krins.runs.judge_report import JudgeReport, Share
+    from krins.runs.judge_figures import JudgeFigures, JudgeReport, PassRate, Share
 
 
 def render_judge(report: JudgeReport, console: Console) -> None:
-    console.print(
-        f"judge {report.judge}: {report.n_right} right and {report.n_wrong} wrong changes of {report.n_tasks} tasks",
-        highlight=False,
-    )
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold")
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for row in _rows(report):
-        table.add_row(*row)
+    """The figures, one column for the kept changes and one for models' answers where there are any."""
+    at = f"a score of {report.threshold:g} or more is a yes"
+    cost = "an unknown price" if report.cost_usd is None else f"${report.cost_usd:.6f}"
+    console.print(f"judge {report.judge}: {at}; a judgement costs {cost}", highlight=False)
+    console.print()
+    sets = [report.kept, *([report.answers] if report.answers else [])]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", style="bold")
+    for heading in ("kept changes", "models' answers")[: len(sets)]:
+        table.add_column(heading, no_wrap=True)
+    table.add_column("", overflow="fold")
+    for name, write, meaning in _ROWS:
+        table.add_row(name, *map(write, sets), meaning)
     console.print(table, highlight=False)
+    if report.pass_rate is not None:
+        console.print()
+        for line in _pass_rate(report.pass_rate):
+            console.print(line, highlight=False)
     if not report.is_probability:
         console.print("note: not every score is a probability: the model tells none, so shares of checkpoints stand in")
 
 
-def _rows(report: JudgeReport) -> Iterator[tuple[str, str, str]]:
-    at = f"with a score of {report.threshold:g} or more"
-    yield "sensitivity", _write(report.sensitivity), f"right changes that are accepted, {at}"
-    yield "specificity", _write(report.specificity), "wrong changes that are not"
-    yield "balanced accuracy", _write(report.balanced_accuracy), "mean of the two; guessing gives 0.5"
-    yield "area under curve", _write(report.area_under_curve), "how often a right change has the higher score"
-    yield "sensitivity, with gates", _write(report.sensitivity_with_gates), "what a gate turns down counts as refused"
-    yield "specificity, with gates", _write(report.specificity_with_gates), ""
-    yield "Brier score", f"{report.brier_score:.3f}", "0 at best, 0.25 for a score of one half everywhere"
-    yield "calibration error", f"{report.calibration_error:.3f}", "expected, in bins of equal numbers"
-    yield "order effect", _number(report.order_effect), "mean move of the score when no is offered before yes"
-    yield "order flips", _number(report.order_flips), "share of changes accepted in one order alone"
-    yield "length correlation", _number(report.length_correlation), "ranks of score and diff length, within truth"
-    cost = "unknown" if report.cost_usd is None else f"${report.cost_usd:.6f}"
-    yield "cost a judgement", cost, "both orders and the checkpoints"
+def _pass_rate(found: PassRate) -> Iterator[str]:
+    yield f"models' answers that are right, by hidden tests: {_share(found.by_hidden_tests)}"
+    yield f"that gates and judge accept: {_share(found.accepted)}"
+    if found.adjusted is None:
+        yield "less their errors on the kept changes: not to be had, for there they are no better than a coin"
+    else:
+        yield f"less their errors on the kept changes: {_share(found.adjusted)}"
 
 
-def _write(share: Share | None) -> str:
+def _share(share: Share | None) -> str:
     if share is None:
-        return "-"
+        return UNKNOWN
     limits = "" if share.low is None or share.high is None else f" [{share.low:.3f}, {share.high:.3f}]"
     return f"{share.mean:.3f}{limits}"
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return UNKNOWN if value is None else f"{value:.3f}"
+
+
+_ROWS: list[tuple[str, Callable[[JudgeFigures], str], str]] = [
+    ("right", lambda found: f"{found.n_right:,}", "changes that pass the hidden tests"),
+    ("wrong", lambda found: f"{found.n_wrong:,}", ""),
+    ("tasks", lambda found: f"{found.n_tasks:,}", "clusters of the 95% intervals"),
+    ("sensitivity", lambda found: _share(found.sensitivity), "right changes that the judge accepts"),
+    ("specificity", lambda found: _share(found.specificity), "wrong changes that it does not"),
+    ("balanced accuracy", lambda found: _share(found.balanced_accuracy), "mean of the two; guessing gives 0.5"),
+    ("area under curve", lambda found: _share(found.area_under_curve), "a right change has the higher score"),
+    ("sensitivity, with gates", lambda found: _share(found.sensitivity_with_gates), "red gates refuse too"),
+    ("specificity, with gates", lambda found: _share(found.specificity_with_gates), ""),
+    ("Brier score", lambda found: _number(found.brier_score), "0 at best, 0.25 for a score of one half everywhere"),
+    ("calibration error", lambda found: _number(found.calibration_error), "expected, in bins of equal numbers"),
+    ("order effect", lambda found: _number(found.order_effect), "mean move of the score when no is offered first"),
+    ("order flips", lambda found: _number(found.order_flips), "share of changes accepted in one order alone"),
+    ("length correlation", lambda found: _number(found.length_correlation), "ranks of score and length, within truth"),
+]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from krins.clock import SystemClock
 from krins.domain import Arm, Outcome, Request, Task
-from krins.interfaces import Limits
+from krins.interfaces import Limits, Sandbox
 from krins.models.cache import AnswerStore
 from krins.models.cache.fingerprint import fingerprint as request_fingerprint
 from krins.models.ledger import Amount, Ledger
@@ -28,7 +28,7 @@ from krins.pipeline.coordinator import Coordinator
 from krins.pipeline.processes import processes
 from krins.pipeline.proposing import request_for
 from krins.pipeline.tasks import CodingTask, fingerprint
-from krins.pipeline.verifiers import hidden_tests
+from krins.pipeline.verifiers import VerifierOf, hidden_tests
 from krins.quality.sandbox import choose_sandbox
 from krins.suite import LiveEnvironment
 
@@ -85,6 +85,15 @@ def _open_store(environment: LiveEnvironment, folder: Path | None) -> AnswerStor
     return None if environment.cache is False or folder is None else AnswerStore(folder, environment.cache)
 
 
+def verifiers(inputs: LiveInputs, sandbox: Sandbox) -> VerifierOf:
+    """Hidden tests under the suite's limits."""
+    limits = inputs.environment.limits
+    return hidden_tests(
+        sandbox,
+        Limits(wall_seconds=limits.wall_seconds, memory_bytes=limits.memory_mib * 2**20, processes=limits.processes),
+    )
+
+
 class LiveWorker:
     """The live environment, with everything that it stands on."""
 
@@ -94,18 +103,10 @@ class LiveWorker:
         self._inputs, self._ledger, self._clock = inputs, ledger, clock
         self._store = _open_store(environment, cache_folder)
         self._pool = ModelPool(inputs.specs, ledger, self._store, clock, random.Random(), environment.max_concurrency)
-        limits = environment.limits
         sandbox = choose_sandbox(inputs.allow_unsafe)
-        verifier_of = hidden_tests(
-            sandbox,
-            Limits(
-                wall_seconds=limits.wall_seconds,
-                memory_bytes=limits.memory_mib * 2**20,
-                processes=limits.processes,
-            ),
-        )
         models = {arm.name: self._pool.models[arm.name] for arm in inputs.arms}
-        self._coordinator = Coordinator(inputs.coding_tasks, processes(environment, models, sandbox), verifier_of)
+        ways = processes(environment, models, sandbox)
+        self._coordinator = Coordinator(inputs.coding_tasks, ways, verifiers(inputs, sandbox))
 
     @property
     def tasks(self) -> Sequence[Task]:

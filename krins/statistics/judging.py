@@ -163,6 +163,8 @@ def error_adjusted_rate(accepted: Counted, sensitivity: Counted, specificity: Co
     true_yes = (sensitivity.n_yes + 1) / (sensitivity.n + 2)
     true_no = (specificity.n_yes + 1) / (specificity.n + 2)
     skill = true_yes + true_no - 1
+    if not skill > 0:  # so few known changes that the judge may well tell nothing
+        return Interval(point, 0.0, 1.0)
     rate = (share + true_no - 1) / skill
     from_yes, from_no = true_yes * (1 - true_yes) / (sensitivity.n + 2), true_no * (1 - true_no) / (specificity.n + 2)
     variance = share * (1 - share) / n_accepted + rate**2 * from_yes + (1 - rate) ** 2 * from_no

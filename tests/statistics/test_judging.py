@@ -154,6 +154,14 @@ def test_a_judge_without_skill_is_refused_and_a_rate_stays_a_share() -> None:
     assert error_adjusted_rate(Counted(10, 10), Counted(9, 10), Counted(8, 10)).mean == 1.0
 
 
+@pytest.mark.parametrize("n_yes", [0, 3, 6])
+def test_too_few_known_changes_tell_nothing(n_yes: int) -> None:
+    """2 of 2 and 1 of 6, with the cases that are added, are 3/4 and 2/8: together one, a coin."""
+    found = error_adjusted_rate(Counted(n_yes, 6), Counted(2, 2), Counted(1, 6))
+    assert (found.low, found.high) == (0.0, 1.0)
+    assert 0.0 <= found.mean <= 1.0
+
+
 @pytest.mark.parametrize(("truth", "sensitivity", "specificity"), [(0.5, 0.8, 0.9), (0.1, 0.7, 0.8), (0.9, 0.9, 0.6)])
 def test_the_adjusted_interval_covers_the_truth(truth: float, sensitivity: float, specificity: float) -> None:
     """36 right and 108 wrong changes known, 200 unknown ones. Taking the errors for certain would cover too little."""

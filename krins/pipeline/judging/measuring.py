@@ -45,6 +45,8 @@ class Measured:
     score_other_order: float | None
     """Where the two words are offered the other way round; None without probabilities."""
     calls: tuple[Call, ...]
+    """Of the judgement."""
+    calls_other_order: tuple[Call, ...]
 
 
 async def measure(
@@ -67,10 +69,10 @@ async def measure(
         results = await asyncio.get_running_loop().run_in_executor(checks, run_gates, gates, case.change)
         scope = Scope("", case.coding.task.task_id)
         judged = await judge.judge(case.coding.task, case.change, results, scope)
-        calls = list(judged.calls)
+        more_calls: list[Call] = []
         turned = None
         if judged.judgement.is_probability:
-            turned = await probability_of_yes(model, judged.shown, IS_RIGHT, scope, calls, (NO, YES))
+            turned = await probability_of_yes(model, judged.shown, IS_RIGHT, scope, more_calls, (NO, YES))
         advance(1)
         return Measured(
             case.coding.task.task_id,
@@ -81,7 +83,8 @@ async def measure(
             judged.judgement.score,
             judged.judgement.is_probability,
             turned,
-            tuple(calls),
+            judged.calls,
+            tuple(more_calls),
         )
 
     return await asyncio.gather(*map(one, known))
