@@ -75,8 +75,18 @@ def test_help_answers_at_once() -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     heavy = ["numpy", "pandas", "ray", "mlflow", "duckdb", "pyarrow", "openai", "altair", "rich"]
-    code = f"import sys, krins.cli; print([name for name in {heavy} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+    assert imported("krins.cli", heavy) == "[]\n"
+
+
+def test_a_recorded_run_does_not_wait_for_the_pipeline() -> None:
+    heavy = ["tree_sitter", "krins.pipeline.process", "krins.quality.gates", "ray", "mlflow", "openai", "bandit"]
+    assert imported("krins.runs.run", heavy) == "[]\n"
+
+
+def imported(module: str, names: list[str]) -> str:
+    """Which of `names` are imported with `module`."""
+    code = f"import sys, {module}; print([name for name in {names} if name in sys.modules])"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
 
 
 @pytest.mark.parametrize(

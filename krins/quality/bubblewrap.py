@@ -7,9 +7,10 @@ new privileges, no further namespaces; a user id on the host that is not root; e
 the sandbox killed with this process.
 
 Does NOT cover: faults of the kernel; side channels of the processor; memory in total, which may reach `processes` x
-`memory_bytes` plus `disk_bytes`; CPU time in total, which may reach `processes` x `wall_seconds`; the number of
-files in /tmp; the kernel version, the machine's load and its clock, which can be read. On processors other than x86-64
-and ARM64 there is no system-call filter.
+`memory_bytes` plus `disk_bytes` plus what the kernel holds for it (pipes, sockets, names); CPU time in total, which may
+reach `processes` x `wall_seconds`; the number of files in /tmp; what /proc tells of the machine, which can be read
+(kernel, boot parameters, devices, load, clock); settings of its own namespaces under /proc/sys, some of which it may
+write where the caller is not root. On processors other than x86-64 and ARM64 there is no system-call filter.
 """
 
 from __future__ import annotations

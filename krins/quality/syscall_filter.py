@@ -45,7 +45,7 @@ _TABLES = {
         298, 321, 323, 425, 426, 427,  # perf_event_open, bpf, userfaultfd, io_uring_*
         175, 313, 176, 246, 320, 169,  # init_module, finit_module, delete_module, kexec_load, kexec_file_load, reboot
         304, 303, 300, 301,  # open_by_handle_at, name_to_handle_at, fanotify_*
-        319, 447, 29, 68,  # memfd_create, memfd_secret, shmget, msgget
+        319, 447, 29, 68, 64,  # memfd_create, memfd_secret, shmget, msgget, semget
     )),
     "aarch64": _Table(0xC00000B7, 220, 435, 198, (
         117, 270, 271,
@@ -55,7 +55,7 @@ _TABLES = {
         241, 280, 282, 425, 426, 427,
         105, 273, 106, 104, 294, 142,
         265, 264, 262, 263,
-        279, 447, 194, 186,
+        279, 447, 194, 186, 190,
     )),
 }
 # fmt: on

@@ -3,8 +3,8 @@
 Invariants: of /usr, only programs, libraries and time zones are in view; of the interpreter's own folder, only itself
 and its libraries; of /etc, the linker's cache and the alternatives' links; of /home and /root, nothing but such an
 interpreter. The folders in which the tasks are likely to lie with their hidden tests, the current one and the one that
-holds this package, are empty inside or not there at all, wherever they lie. Nothing in view can be written to but /tmp
-and /dev/shm.
+holds this package, are empty inside or not there at all, wherever they lie. Nothing in view can be written to but /tmp,
+/dev/shm and what /proc lets a process write of itself and its namespaces.
 Left out: how the view is built (bubblewrap.py, unshare.py); tasks kept elsewhere among the libraries of the system or
 the interpreter; libraries that the interpreter needs from outside both, such as /usr/local/lib for one in /opt.
 """

@@ -1,7 +1,8 @@
 """Builds the inside of an Unshare sandbox, as the first process of its namespaces, and runs the command in it.
 
 Invariants: the first process stays and reaps; the command runs as its child, with the user, the limits and the
-system-call filter it was given and with no privilege; what is in view is read-only but for /tmp and /dev/shm.
+system-call filter it was given and with no privilege; what is in view is mounted read-only but for /tmp, /dev/shm,
+/proc and a few devices.
 Left out: which paths are in view (system_view.py).
 
 This file runs alone, as a script: standard library, Python 3.9 or newer. Numbers: linux/mount.h, linux/prctl.h.

@@ -18,7 +18,6 @@ from krins.models.providers import check_provider
 from krins.models.spec import ModelSpec
 from krins.pipeline.contexts import with_contexts
 from krins.pipeline.tasks import CodingTask, load_tasks, runnable
-from krins.quality.sandbox import choose_sandbox
 from krins.router_specs import CHARGED, CONTEXTUAL, Exp3Router
 from krins.routing.build import Ground, check_reward_range, check_router
 from krins.runs.ground import live_ground
@@ -76,6 +75,8 @@ def live_inputs(environment: LiveEnvironment, allow_unsafe: bool) -> tuple[LiveI
     Raises:
         SuiteError, TaskError, SandboxMissing, UserError: a model, a task, the sandbox or a key is not to be had.
     """
+    from krins.quality.sandbox import choose_sandbox
+
     tasks, left_out = runnable(load_tasks(environment))
     coding_tasks = with_contexts(tasks, environment.context)
     choose_sandbox(allow_unsafe)

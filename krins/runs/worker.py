@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from krins.clock import SystemClock
 from krins.domain import Arm, Outcome, Request, Task
@@ -24,13 +25,12 @@ from krins.models.spec import ModelSpec
 from krins.models.stack import ModelPool
 from krins.models.tracing import configure_tracing
 from krins.models.worst_case import worst_case
-from krins.pipeline.coordinator import Coordinator
-from krins.pipeline.processes import processes
 from krins.pipeline.proposing import request_for
 from krins.pipeline.tasks import CodingTask, fingerprint
-from krins.pipeline.verifiers import VerifierOf, hidden_tests
-from krins.quality.sandbox import choose_sandbox
 from krins.suite import LiveEnvironment
+
+if TYPE_CHECKING:
+    from krins.pipeline.verifiers import VerifierOf
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,8 @@ def _open_store(environment: LiveEnvironment, folder: Path | None) -> AnswerStor
 
 def verifiers(inputs: LiveInputs, sandbox: Sandbox) -> VerifierOf:
     """Hidden tests under the suite's limits."""
+    from krins.pipeline.verifiers import hidden_tests
+
     limits = inputs.environment.limits
     return hidden_tests(
         sandbox,
@@ -98,6 +100,11 @@ class LiveWorker:
     """The live environment, with everything that it stands on."""
 
     def __init__(self, inputs: LiveInputs, ledger: Ledger, cache_folder: Path | None) -> None:
+        # Recorded runs, which need nothing of it, do not wait for a pipeline with its grammars.
+        from krins.pipeline.coordinator import Coordinator
+        from krins.pipeline.processes import processes
+        from krins.quality.sandbox import choose_sandbox
+
         configure_tracing()
         environment, clock = inputs.environment, SystemClock()
         self._inputs, self._ledger, self._clock = inputs, ledger, clock

@@ -22,7 +22,8 @@ from krins.domain import Attempt, Call, Change, CheckpointVerdict, GateResult, J
 from krins.errors import AnswerFault, BudgetExhausted, ModelFault
 from krins.interfaces import Model
 from krins.pipeline.judging.checkpoints import Findings, counted, share_that_holds, uncounted
-from krins.pipeline.judging.view import MAX_CHARS, fenced, masked_text, view_of
+from krins.pipeline.judging.size import MAX_CHARS, MAX_EVIDENCE_CHARS
+from krins.pipeline.judging.view import fenced, masked_text, view_of
 
 YES, NO = "yes", "no"
 SYSTEM = """You judge changes to source code with the care of a senior engineer. Lines that begin with a bar were
@@ -35,8 +36,6 @@ is right in all cases, the rare ones too), tests (what changed is covered by tes
 compatibility (callers and files that are not in the change still work), readability (it can be read, and changes
 nothing that need not change), performance. For each quote first one line of the above, copied letter by letter, on
 which your answer rests, then say whether the checkpoint holds."""
-MAX_EVIDENCE_CHARS = 2_000
-"""Of one gate."""
 
 
 @dataclass(frozen=True, slots=True)

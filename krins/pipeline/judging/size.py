@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from krins.pipeline.judging.judge import MAX_EVIDENCE_CHARS
-from krins.pipeline.judging.view import MAX_CHARS
-
+MAX_CHARS = 24_000
+"""Of a diff that is shown: about 7,000 tokens."""
+MAX_EVIDENCE_CHARS = 2_000
+"""Of one gate."""
 N_CALLS = 2
 """Whether it is right, and the checkpoints."""
 _MOST_GATES = 10

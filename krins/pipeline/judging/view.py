@@ -24,10 +24,9 @@ from difflib import unified_diff
 from krins.context.languages import language_of
 from krins.domain import Change
 from krins.pipeline.judging.elision import Elision, folded, known
+from krins.pipeline.judging.size import MAX_CHARS
 from krins.pipeline.judging.speech import is_invisible, speaking
 
-MAX_CHARS = 24_000
-"""Of a diff: about 7,000 tokens."""
 MAX_LINE_CHARS = 400
 LEFT_OUT = "(a line left out)"
 _CONTEXT_LINES = 5
@@ -176,4 +175,4 @@ def _cut(lines: Sequence[str], max_chars: int) -> tuple[list[str], int]:
     return ([*kept, f"({n_cut} more lines)"] if n_cut else kept), n_cut
 
 
-__all__ = ["LEFT_OUT", "MAX_CHARS", "View", "fenced", "masked_text", "view_of"]
+__all__ = ["LEFT_OUT", "View", "fenced", "masked_text", "view_of"]
