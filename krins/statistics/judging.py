@@ -59,7 +59,7 @@ def rates(accepts: BoolArray, truths: BoolArray, clusters: IntArray, level: floa
     residuals = np.where(truths, accepts - sensitivity.mean, (~accepts) - specificity.mean)
     mean = (sensitivity.mean + specificity.mean) / 2
     values = mean + residuals / (2 * np.where(truths, share_right, 1 - share_right))
-    return Rates(sensitivity, specificity, clustered_interval(values, clusters, level))
+    return Rates(sensitivity, specificity, _clipped(clustered_interval(values, clusters, level)))
 
 
 def wilson_interval(n_yes: int, n: int, level: float = 0.95) -> Interval:
