@@ -52,6 +52,31 @@ def test_closing_at_once_leaves_nothing_and_closing_twice_is_harmless(sandbox: S
     assert processes_named(marker) == []
 
 
+FORK_BOMB = """
+import os
+print("lit", flush=True)
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
+
+
+def test_a_fork_bomb_whose_children_fork_too_ends_with_its_sandbox(sandbox: Sandbox, processes_named: Find) -> None:
+    marker = f"krins-test-{uuid.uuid4()}"
+    limits = LIMITS._replace(processes=16)
+    process = sandbox.start([*interpreter().command, "-c", FORK_BOMB, marker], {}, limits)
+    assert process.stdout.readline() == b"lit\n"
+    most = 0
+    give_up = time.monotonic() + 30.0
+    while most < 8 and time.monotonic() < give_up:
+        most = max(most, len(processes_named(marker)))
+    process.close()
+    assert most >= 8
+    assert processes_named(marker) == []
+
+
 HOLD_A_SANDBOX = """
 import os, signal, sys, time
 from krins.interfaces import Limits

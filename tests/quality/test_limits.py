@@ -91,6 +91,22 @@ def test_scratch_folders_fill_up_at_their_limit(run: Run, folder: str, at_most: 
     assert at_most // 2 <= int(written) <= at_most
 
 
+@pytest.mark.parametrize("sandbox", ["unshare"], indirect=True)
+def test_unshare_limits_the_number_of_files(run: Run) -> None:
+    code = """
+number = 0
+try:
+    while True:
+        open(f"/tmp/{number}", "w").close()
+        number += 1
+except OSError as full:
+    print(number, full.strerror)
+"""
+    number, error = run(code).output.split(maxsplit=1)
+    assert 0 < int(number) <= 16_384
+    assert error == "No space left on device\n"
+
+
 def test_no_file_grows_past_the_output_limit(run: Run) -> None:
     code = """
 with open("/tmp/big", "wb", buffering=0) as file:
