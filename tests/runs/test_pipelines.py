@@ -60,8 +60,8 @@ def test_a_pipeline_gives_the_same_journal_on_actors(
     pipeline = {"mode": mode, "rounds": 1}
     environment = live_environment(start_server().base_url, ["p-100", "p-0"], include=INCLUDE, pipeline=pipeline)
     suite = write_suite(tmp_path, environment, ["fixed:p-100", "fixed:p-0"])
-    here = run(suite, home=tmp_path / "here", execution=Execution(workers=0, is_confirmed=True))
-    there = run(suite, home=tmp_path / "there", execution=Execution(workers=2, is_confirmed=True))
+    here = run(suite, home=tmp_path / "here", execution=Execution(workers=1, is_confirmed=True))
+    there = run(suite, home=tmp_path / "there", execution=Execution(workers=4, is_confirmed=True))
     assert same_numbers(here) == same_numbers(there)
     assert here.pipeline == there.pipeline
     assert [(row.model, row.n_attempts, row.tests_written is not None) for row in here.pipeline] == [
