@@ -59,7 +59,7 @@ def rates(accepts: BoolArray, truths: BoolArray, clusters: IntArray, level: floa
     residuals = np.where(truths, accepts - sensitivity.mean, (~accepts) - specificity.mean)
     mean = (sensitivity.mean + specificity.mean) / 2
     values = mean + residuals / (2 * np.where(truths, share_right, 1 - share_right))
-    return Rates(sensitivity, specificity, _clipped(clustered_interval(values, clusters, level)))
+    return Rates(sensitivity, specificity, _clipped(_spread_interval(values, clusters, level)))
 
 
 def wilson_interval(n_yes: int, n: int, level: float = 0.95) -> Interval:
@@ -94,7 +94,7 @@ def area_under_curve(scores: FloatArray, truths: BoolArray, clusters: IntArray, 
     residuals = np.empty(len(scores))
     residuals[truths] = (above.mean(axis=1) - area) * len(scores) / len(right)
     residuals[~truths] = (above.mean(axis=0) - area) * len(scores) / len(wrong)
-    return _clipped(clustered_interval(area + residuals, clusters, level))
+    return _clipped(_spread_interval(area + residuals, clusters, level))
 
 
 def calibration(probabilities: FloatArray, truths: BoolArray, n_bins: int = 10) -> Calibration:
@@ -176,14 +176,22 @@ def error_adjusted_rate(accepted: Counted, sensitivity: Counted, specificity: Co
 def share_interval(values: BoolArray, clusters: IntArray, level: float = 0.95) -> Interval | None:
     """Share of `values`, shape (n,), that hold, with limits in [0, 1]; None where there are none.
 
-    `clusters`: any whole numbers, shape (n,). Where each has one value the interval is Wilson's, else cluster-robust.
+    `clusters`: any whole numbers, shape (n,). Where each has one value the interval is Wilson's, else cluster-robust;
+    where all values are alike, which shows no spread, it is Wilson's for as many cases as there are clusters.
     """
     if not len(values):
         return None
     codes, sizes = np.unique(clusters, return_inverse=True, return_counts=True)[1:]
     if sizes.max() == 1:
         return wilson_interval(int(values.sum()), len(values), level)
+    if values.all() or not values.any():
+        return wilson_interval(len(sizes) * int(values[0]), len(sizes), level)
     return _clipped(clustered_interval(values.astype(np.float64), codes, level))
+
+
+def _spread_interval(values: FloatArray, clusters: IntArray, level: float) -> Interval:
+    """Without limits where all values are alike: no spread was seen, which is not to be sure."""
+    return Interval(float(values[0]), None, None) if not np.ptp(values) else clustered_interval(values, clusters, level)
 
 
 def _clipped(interval: Interval) -> Interval:

@@ -16,6 +16,7 @@ from krins.statistics.judging import (
     calibration,
     error_adjusted_rate,
     rates,
+    share_interval,
     wilson_interval,
 )
 
@@ -177,3 +178,18 @@ def test_the_adjusted_interval_covers_the_truth(truth: float, sensitivity: float
         assert found.low is not None and found.high is not None
         hits += found.low <= truth <= found.high
     assert 0.93 <= hits / 1000 <= 0.985
+
+
+def test_where_no_spread_is_seen_nobody_is_sure() -> None:
+    """Four changes of two tasks, judged without fault: as sure as two cases make it, and no surer."""
+    accepts, truths, clusters = (
+        np.array([True, True, False, False]),
+        np.array([True, True, False, False]),
+        np.arange(4) % 2,
+    )
+    found = rates(accepts, truths, clusters)
+    assert found.balanced_accuracy == Interval(1.0, None, None)
+    assert area_under_curve(accepts.astype(float), truths, clusters) == Interval(1.0, None, None)
+    same = np.zeros(4, np.bool_)
+    assert share_interval(same, clusters) == wilson_interval(0, 2)
+    assert share_interval(~same, clusters) == wilson_interval(2, 2)
