@@ -222,7 +222,7 @@ def _reported(value: Any, info: ValidationInfo) -> Any:
     except (OSError, ValueError, KeyError, TypeError) as failure:
         raise ValueError(f"{path} is no report that `krins-eval judge-report --json` wrote: {failure}") from None
     if verifier is None:
-        raise ValueError(f"{path}: the report knows no right, or no wrong, changes, so not how often its judge errs")
+        raise ValueError(f"{path}: the report knows no rates or no price of its judge")
     return verifier
 
 

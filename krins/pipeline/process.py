@@ -128,8 +128,9 @@ def _read(attempt: Attempt, coding: CodingTask, tests: GeneratedTests | None) ->
 
 
 def _can_be_mended(found: Round) -> bool:
-    """Not where a gate could not be run: the same would happen again."""
-    return bool(found.problem or found.judgement or any(result.is_red for result in found.gates))
+    """Not where a gate could not be run, or the judge could not be shown all of a change: it would happen again."""
+    is_doubted = found.judgement is not None and not found.judgement.n_lines_cut
+    return bool(found.problem or is_doubted or any(result.is_red for result in found.gates))
 
 
 __all__ = ["Process", "Submission"]

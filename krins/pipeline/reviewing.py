@@ -45,7 +45,7 @@ class Reviewer:
         Raises:
             ModelFault, BudgetExhausted: the judge cannot be asked; holds the calls that were made.
         """
-        if not _all_pass(seen.gates):
+        if not all_pass(seen.gates):
             return seen
         try:
             judged = await self.judge.judge(coding.task, change, seen.gates, scope)
@@ -59,7 +59,8 @@ class Reviewer:
         return replace(seen, judgement=judgement, is_accepted=is_accepted)
 
 
-def _all_pass(results: Sequence[GateResult]) -> bool:
+def all_pass(results: Sequence[GateResult]) -> bool:
+    """Whether no gate that blocks is red or could not be run."""
     stops = (GateStatus.FAILED, GateStatus.NOT_RUN)
     return not any(result.blocks and result.status in stops for result in results)
 

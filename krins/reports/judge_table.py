@@ -41,7 +41,7 @@ def render_judge(report: JudgeReport, console: Console) -> None:
 
 
 def _pass_rate(found: PassRate) -> Iterator[str]:
-    yield f"models' answers that are right, by hidden tests: {_share(found.by_hidden_tests)}"
+    yield f"models' changes that are right, by hidden tests: {_share(found.by_hidden_tests)}"
     yield f"that gates and judge accept: {_share(found.accepted)}"
     if found.adjusted is None:
         yield "less their errors on the kept changes: not to be had, for there they are no better than a coin"

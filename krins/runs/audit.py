@@ -74,6 +74,8 @@ def _of_round(found: Round, is_submitted: bool) -> Iterator[dict[str, object]]:
         score = f"{accepted}, {how} {found.judgement.score:.3f}"
         if found.judgement.n_speaking:
             score += f"; {found.judgement.n_speaking} places in the change speak to a reader and were not shown"
+        if found.judgement.n_lines_cut:
+            score += f"; {found.judgement.n_lines_cut} lines of the change had no room, so it cannot be accepted"
         yield {"agent": "judge", "model": found.judgement.model, "verdict": score}
     if found.problem:
         yield {"agent": "proposer", "verdict": f"no change: {found.problem}"}

@@ -65,7 +65,8 @@ class JudgeFigures(BaseModel):
 
 
 class PassRate(BaseModel):
-    """Share of models' answers that are right, as it is and as one would have it without hidden tests."""
+    """Share of the changes that models answered with that are right, as it is and as one would have it without hidden
+    tests. Answers without a change are not among them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -106,13 +107,14 @@ class JudgeReport(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def verifier(self) -> Verifier | None:
-        """By the models' answers where there are any, for those are what a cascade checks; None: a rate is unknown."""
+        """By the models' answers where there are any, for those are what a cascade checks; None where a rate or
+        the price is unknown."""
         figures = self.answers or self.kept
         sensitivity, specificity = figures.sensitivity_with_gates, figures.specificity_with_gates
-        if sensitivity is None or specificity is None:
+        if sensitivity is None or specificity is None or self.cost_usd is None:
             return None
-        usd_per_check = float(self.cost_usd or 0)
-        return Verifier(sensitivity=sensitivity.mean, specificity=specificity.mean, usd_per_check=usd_per_check)
+        cost = float(self.cost_usd)
+        return Verifier(sensitivity=sensitivity.mean, specificity=specificity.mean, usd_per_check=cost)
 
 
 def summarise(kept: Sequence[Measured], answers: Sequence[Measured], judge: str, threshold: float) -> JudgeReport:
@@ -160,7 +162,7 @@ def _figures(measured: Sequence[Measured], threshold: float) -> JudgeFigures:
 
 def _accepts(measured: Sequence[Measured], threshold: float) -> BoolArray:
     """What gates and judge accept together."""
-    return np.array([one.score >= threshold and not one.is_red for one in measured])
+    return np.array([one.score >= threshold and not one.is_stopped for one in measured])
 
 
 def _order(measured: Sequence[Measured], scores: FloatArray, threshold: float) -> tuple[float | None, float | None]:

@@ -95,6 +95,8 @@ def _recorded(inputs: LiveInputs, judge: str, path: Path) -> list[Known]:
     outcomes = [one for one in read_outcomes(path) if one.arm != judge and one.task_id in coding_of]
     if not outcomes:
         raise TableError(f"{path}: no answer of another model than {judge} to one of the suite's tasks")
+    if not any(found.diff for outcome in outcomes for found in outcome.rounds):
+        raise TableError(f"{path}: none of the answers in it holds a change")
     try:
         return [
             Known(coding_of[one.task_id], name, change_of(diff, coding_of[one.task_id].tree), False)

@@ -203,5 +203,5 @@ def cell_of(outcome: Outcome) -> Cell:
 
 
 def _unanswered(outcome: Outcome) -> bool:
-    failure = outcome.failure
-    return failure is not None and failure.kind in UNANSWERED and not outcome.attempts
+    """Or not judged: what had answers is taken up again too, and those come out of the cache."""
+    return outcome.failure is not None and outcome.failure.kind in UNANSWERED

@@ -18,6 +18,7 @@ from krins.errors import UserError
 from krins.models.forecast import ArmForecast, Estimate, Forecast, call_amount, forecast
 from krins.models.ledger import NOTHING
 from krins.models.worst_case import most_input_tokens
+from krins.pipeline.judging.size import N_CALLS
 from krins.router_specs import FixedRouter
 from krins.runs.execution import Execution
 from krins.runs.plan import Plan
@@ -64,7 +65,8 @@ def _arm(inputs: LiveInputs, name: str, decisions: Estimate) -> ArmForecast:
         judge = inputs.specs[inputs.environment.judge_of(name)]
         n_rounds = 1 + inputs.environment.pipeline.rounds
         one = call_amount(judge, inputs_a_task, judge.max_output_tokens // _SHARE_OF_OUTPUT, now)
-        expected = expected.times(n_rounds) + one.times(n_rounds)
+        n_written = inputs.environment.pipeline.mode == "spec"  # tests, once
+        expected = expected.times(n_rounds + n_written) + one.times(N_CALLS * n_rounds)
     worst = decision_at_worst(inputs, max(sizes, key=lambda task_id: sizes[task_id]), name, now)
     return ArmForecast(name, decisions, NOTHING, expected, worst, spec.price is not None)
 

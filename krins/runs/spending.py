@@ -27,7 +27,7 @@ from krins.runs.history.brief import read_brief
 from krins.runs.session import RunLog, Session, read_run
 from krins.runs.store import Store
 from krins.runs.worker import LiveInputs
-from krins.suite import Budget, LiveEnvironment, Suite
+from krins.suite import Budget, Limit, LiveEnvironment, Suite
 
 _BYTES_A_TOKEN = 4
 
@@ -96,7 +96,7 @@ def open_purse(session: Session, inputs: LiveInputs, run_usd: Decimal | None) ->
     if run_usd is not None:
         budget = budget.model_copy(update={"run": budget.run.model_copy(update={"usd": run_usd})})
         check_prices(inputs.specs.values(), budget)
-    before = _spent_before(session.log, inputs, time.time())
+    before = spent_before(session.log, inputs, time.time())
     if not budget.suite.is_set:
         yield Purse(budget, {RUN: before})
         return
@@ -104,12 +104,27 @@ def open_purse(session: Session, inputs: LiveInputs, run_usd: Decimal | None) ->
         yield Purse(budget, {RUN: before, SUITE: before + _spent_elsewhere(store, suite, session.run_id)})
 
 
-def _spent_before(log: RunLog, inputs: LiveInputs, now_seconds: float) -> Amount:
-    """What this run spent before it was resumed, attempts that were cut off at their worst."""
-    total = spent_on(log.observed)
+def spent_before(log: RunLog, inputs: LiveInputs, now_seconds: float) -> Amount:
+    """What this run spent before it was resumed, attempts that were cut off at their worst.
+
+    Each was made within the suite's limit of a task, and all together within that of the run, unless the known calls
+    alone have passed it: then it was given another one.
+    """
+    budget, known, lost = inputs.environment.budget, spent_on(log.observed), NOTHING
     for cell, n_lost in log.unaccounted.items():
-        total = total + decision_at_worst(inputs, cell.task_id, cell.arm, now_seconds).times(n_lost)
-    return total
+        worst = decision_at_worst(inputs, cell.task_id, cell.arm, now_seconds)
+        lost = lost + _within(worst, budget.task, NOTHING).times(n_lost)
+    has_another = budget.run.usd is not None and known.usd > budget.run.usd
+    return known + (lost if has_another else _within(lost, budget.run, known))
+
+
+def _within(amount: Amount, limit: Limit, spent: Amount) -> Amount:
+    """At most what `limit` leaves beside `spent`."""
+    return Amount(
+        amount.usd if limit.usd is None else min(amount.usd, max(limit.usd - spent.usd, Decimal(0))),
+        amount.tokens if limit.tokens is None else min(amount.tokens, max(limit.tokens - spent.tokens, 0)),
+        amount.calls if limit.calls is None else min(amount.calls, max(limit.calls - spent.calls, 0)),
+    )
 
 
 def _spent_elsewhere(store: Store, suite: Suite, run_id: str) -> Amount:

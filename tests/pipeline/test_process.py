@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from krins.domain import FailureKind, GateStatus, Outcome, Task
 from krins.errors import BudgetExhausted, Overloaded, Refused, TooLong, Unreachable
+from krins.pipeline.judging.judge import Judge
 from krins.pipeline.process import Process
 from krins.pipeline.tasks import CodingTask
+from krins.runs.audit import audit_lines
 from tests.pipeline.scripted import (
     Fault,
     Scripted,
@@ -207,3 +210,20 @@ def test_the_same_answers_give_the_same_outcome() -> None:
         return timeless(attempted(CODING, reviewed(model, judge, GATES), lambda _: WordVerifier(), sample=2))
 
     assert outcome() == outcome()
+
+
+def test_a_change_that_the_judge_cannot_be_shown_whole_is_not_sent_back() -> None:
+    """It would be as long the next time, and nothing was found wrong with it."""
+    process = reviewed(Scripted(GOOD), judge := ScriptedJudge(0.9), GATES, rounds=2)
+    assert process.reviewer is not None
+    short = replace(process.reviewer, judge=Judge(judge, "judge", max_chars=20))
+    outcome = attempted(CODING, replace(process, reviewer=short), lambda _: WordVerifier())
+    [found] = outcome.rounds
+    assert found.judgement is not None
+    assert (found.judgement.n_lines_cut > 0, found.is_accepted, outcome.submitted, outcome.quality) == (
+        True,
+        False,
+        0,
+        1.0,
+    )
+    assert any("had no room" in line.verdict for line in audit_lines([outcome]))

@@ -26,11 +26,11 @@ def measured(
     other: float | None = None,
     length: int = 1,
     cost: str | None = "0.5",
-    is_red: bool = False,
+    is_stopped: bool = False,
 ) -> Measured:
     call = Call("m", "openai-chat", 0.0, 1.0, None, Decimal(cost) if cost else None, None, agent="judge")
     return Measured(
-        task, "n", is_right, length, is_red, score, other is not None, other, (call,), (call,) * (other is not None)
+        task, "n", is_right, length, is_stopped, score, other is not None, other, (call,), (call,) * (other is not None)
     )
 
 
@@ -38,7 +38,7 @@ def test_figures_by_hand() -> None:
     report = summarise(
         [
             measured("a", True, 0.9, 0.7),
-            measured("a", False, 0.6, 0.4, is_red=True),
+            measured("a", False, 0.6, 0.4, is_stopped=True),
             measured("b", True, 0.4, 0.6),
             measured("b", False, 0.1, 0.1),
         ],
@@ -86,6 +86,16 @@ def test_the_pass_rate_of_answers_without_the_judges_errors() -> None:
     coin = summarise(of_rates(10, 10, 20, 10, 20), answers, "m", 0.5).pass_rate
     assert coin is not None
     assert coin.adjusted is None
+
+
+def test_what_a_pipeline_never_accepts_counts_as_refused_and_no_price_is_no_verifier() -> None:
+    cases = [measured("a", True, 0.9, is_stopped=True), measured("b", True, 0.9), measured("c", False, 0.1)]
+    report = summarise(cases, [], "m", 0.5)
+    assert report.kept.sensitivity_with_gates is not None
+    assert report.kept.sensitivity_with_gates.mean == 0.5
+    assert report.verifier is not None
+    free = summarise([*cases[1:], measured("d", True, 0.9, cost=None)], [], "m", 0.5)
+    assert (free.cost_usd, free.verifier) == (None, None)
 
 
 def test_length_is_compared_within_right_and_wrong_changes() -> None:
@@ -138,7 +148,7 @@ def test_on_recorded_answers_and_as_the_verifier_of_a_cascade(
 
     krins("record", str(suite), "--output", recording)
     told = krins("judge-report", str(suite), "--judge", "p-100", "--answers", recording, "--json", str(report), "--yes")
-    assert "models' answers that are right, by hidden tests: 0.000" in told
+    assert "models' changes that are right, by hidden tests: 0.000" in told
     assert "that gates and judge accept" in told
     found = json.loads(report.read_text())
     assert [found["answers"][name] for name in ("n_right", "n_wrong")] == [0, 4], "those of p-100 are its own"
@@ -147,7 +157,7 @@ def test_on_recorded_answers_and_as_the_verifier_of_a_cascade(
     routers = [{"policy": "cascade", "models": ["p-0", "p-100"], "verifier": "report.json"}]
     cascade = write_suite(tmp_path, {"kind": "recorded", "table": recording}, routers, replications=4)
     assert "simulated verifier 80%/70%" in krins("run", str(cascade))
-    for text, problem in (("{}", "is no report"), ('{"verifier": null}', "knows no right, or no wrong, changes")):
+    for text, problem in (("{}", "is no report"), ('{"verifier": null}', "knows no rates or no price")):
         report.write_text(text)
         refused = CliRunner().invoke(main, ["run", str(cascade), *home])
         assert refused.exit_code == 2

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from krins.cli import main
 from krins.domain import Outcome
@@ -19,11 +20,14 @@ from krins.models.ledger import Amount
 from krins.runs.audit import audit_lines
 from krins.runs.environments import live_inputs
 from krins.runs.execution import Execution
+from krins.runs.preflight import forecast_recording
+from krins.runs.publish import read_outcomes
+from krins.runs.records import Cell, Started
 from krins.runs.run import run
-from krins.runs.session import read_run
-from krins.runs.spending import decision_at_worst
+from krins.runs.session import RunLog, read_run
+from krins.runs.spending import decision_at_worst, spent_before
 from krins.runs.store import Store
-from krins.suite import LiveEnvironment
+from krins.suite import LiveEnvironment, Suite
 from tests.support.fake_provider import FakeServer
 from tests.support.suites import live_environment, same_numbers, write_suite
 
@@ -107,6 +111,67 @@ def test_no_decision_costs_more_than_its_bound_and_each_step_leaves_a_line(
     assert [row["agent"] for row in rows] == [line.agent for line in lines]
     assert {"proposer", "judge", "gate: syntax", "gate: security", "hidden tests"} <= {row["agent"] for row in rows}
     assert all(row["verdict"] for row in rows)
+
+
+def test_a_forecast_counts_every_call_of_every_round(start_server: Callable[..., FakeServer]) -> None:
+    url = start_server().base_url
+
+    def calls(**pipeline: object) -> int:
+        content = live_environment(url, ["p-100", "p-0"], include=INCLUDE, pipeline=pipeline)
+        inputs, _ = live_inputs(LiveEnvironment.model_validate(content), allow_unsafe=False)
+        return forecast_recording(inputs).expected.calls
+
+    direct, judge, spec = calls(mode="direct"), calls(mode="judge", rounds=1), calls(mode="spec", rounds=1)
+    assert (judge, spec) == (6 * direct, 7 * direct)
+
+
+def test_what_a_budget_kept_from_being_judged_is_judged_when_there_is_room(
+    start_server: Callable[..., FakeServer], tmp_path: Path
+) -> None:
+    server, output, home = start_server(), tmp_path / "answers.parquet", tmp_path / "home"
+
+    def record(n_calls: int, *more: str) -> Result:
+        content = live_environment(
+            server.base_url,
+            ["p-100", "p-0"],
+            include=INCLUDE,
+            pipeline={"mode": "judge", "rounds": 0},
+            budget={"run": {"calls": n_calls}},
+        )
+        suite = write_suite(tmp_path, content, ["random"])
+        return CliRunner().invoke(main, ["record", str(suite), "--output", str(output), "--home", str(home), *more])
+
+    assert record(5, "--yes").exit_code == 3
+    [run_id] = Store(home).run_ids()
+    done = record(1000, "--yes", "--resume", run_id)
+    assert done.exit_code == 0, done.output
+    outcomes = read_outcomes(output)
+    assert len(outcomes) == 4
+    assert [outcome.failure for outcome in outcomes] == [None] * 4
+    assert all(outcome.rounds[0].judgement for outcome in outcomes)
+
+
+def test_attempts_that_were_cut_off_count_within_their_limits(start_server: Callable[..., FakeServer]) -> None:
+    def spent(budget: dict[str, object], n_lost: int, known: list[Outcome]) -> Decimal:
+        pipeline = {"mode": "judge", "rounds": 1}
+        content = live_environment(
+            start_server().base_url, ["p-100", "p-0"], include=INCLUDE, pipeline=pipeline, budget=budget
+        )
+        inputs, _ = live_inputs(LiveEnvironment.model_validate(content), allow_unsafe=False)
+        lost = Counter({Cell(TASKS[0], "p-100", 0): n_lost})
+        suite = Suite.model_validate({"version": 1, "name": "s", "environment": content, "routers": ["random"]})
+        started = Started(
+            run_id="r", krins_version="0", started_at_seconds=0.0, suite=suite, suite_text="", suite_path=Path()
+        )
+        return spent_before(RunLog(started, unaccounted=lost, observed=known), inputs, 0.0).usd
+
+    paid = Outcome("t", "p-100", 0, 1.0, Decimal("0.25"))
+    worst = spent({}, 1, [])
+    assert worst > Decimal("0.5")
+    assert spent({}, 2, [paid]) == Decimal("0.25") + 2 * worst
+    assert spent({"task": {"usd": "0.05"}}, 3, [paid]) == Decimal("0.25") + 3 * Decimal("0.05")
+    assert spent({"run": {"usd": "0.5"}}, 3, [paid]) == Decimal("0.5")
+    assert spent({"run": {"usd": "0.1"}}, 1, [paid]) == Decimal("0.25") + worst, "it was given another limit"
 
 
 def test_rounds_and_tests_raise_the_bound(start_server: Callable[..., FakeServer]) -> None:

@@ -66,9 +66,9 @@ def uncounted() -> tuple[CheckpointVerdict, ...]:
 
 
 def share_that_holds(verdicts: Sequence[CheckpointVerdict]) -> float:
-    """Among those that count; 0.5 where none does."""
+    """Among those that count; 0 where none does, for without evidence nothing is accepted."""
     words = [verdict.holds for verdict in verdicts if verdict.holds is not None]
-    return sum(words) / len(words) if words else 0.5
+    return sum(words) / len(words) if words else 0.0
 
 
 def _stands_in(quote: str, lines: set[str]) -> bool:

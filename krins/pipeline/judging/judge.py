@@ -2,8 +2,8 @@
 
 The score is the model's probability of answering yes when asked whether the change is right, where it gives
 probabilities; asking whether it is wrong as well, to cancel the leaning to yes, ranked no better for a second call
-(experiments/judge_questions.py). Where it gives none, the score is the share of the checkpoints that hold among those
-that count.
+(experiments/judge_questions.py). Where it gives none, the score is 0 if it answers no, else the share of the
+checkpoints that hold among those that count.
 
 Invariants: every request begins with the same text, so that a provider's prompt cache serves the second; nothing
 that the change's author wrote stands in it unmasked (`krins.pipeline.judging.view`); an answer that cannot be used is
@@ -13,6 +13,7 @@ Left out: what a score is worth (`krins.statistics.judging`), and what is done a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,15 +73,16 @@ class Judge:
             ModelFault: the model cannot be asked. An answer that cannot be used is none.
             BudgetExhausted: a limit of `scope` leaves no room. Both hold all calls that were made.
         """
-        shown = show(task, change, gates, self._max_chars)
+        shown = await asyncio.to_thread(show, task, change, gates, self._max_chars)
         calls: list[Call] = []
         try:
-            probability = await probability_of_yes(self._model, shown, IS_RIGHT, scope, calls)
+            word, probability = await _yes_or_no(self._model, shown, IS_RIGHT, scope, calls, (YES, NO))
             checkpoints = await self._checkpoints(shown, scope, calls)
         except (ModelFault, BudgetExhausted) as fault:
             fault.calls = (*calls, *fault.calls)
             raise
-        score = share_that_holds(checkpoints) if probability is None else probability
+        told = 0.0 if word == NO else share_that_holds(checkpoints)
+        score = told if probability is None else probability
         judgement = Judgement(score, probability is not None, checkpoints, self._name)
         return Judged(judgement, tuple(calls), shown)
 
@@ -107,9 +109,18 @@ async def probability_of_yes(
     Raises:
         ModelFault, BudgetExhausted: as `Judge.judge`. The calls of an answer are added to `calls`.
     """
+    return (await _yes_or_no(model, shown, question, scope, calls, choices))[1]
+
+
+async def _yes_or_no(
+    model: Model, shown: Shown, question: str, scope: Scope, calls: list[Call], choices: tuple[str, str]
+) -> tuple[str | None, float | None]:
+    """The word that was answered, and the probability of yes."""
     attempt = await _answer(model, _request(shown, question, choices=choices), scope, calls)
-    probabilities = attempt.choice_probabilities if attempt else None
-    return None if probabilities is None else probabilities[YES]
+    if attempt is None:
+        return None, None
+    probabilities = attempt.choice_probabilities
+    return attempt.text, None if probabilities is None else probabilities[YES]
 
 
 async def _answer(model: Model, request: Request, scope: Scope, calls: list[Call]) -> Attempt | None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from krins.domain import Call, Change, Scope
 from krins.interfaces import Model
 from krins.pipeline.judging.judge import IS_RIGHT, NO, YES, Judge, probability_of_yes
-from krins.pipeline.reviewing import GatesOf
+from krins.pipeline.reviewing import GatesOf, all_pass
 from krins.pipeline.tasks import CodingTask
 from krins.quality.gates.running import run_gates
 
@@ -38,8 +38,9 @@ class Measured:
     name: str
     is_right: bool
     n_diff_chars: int
-    is_red: bool
-    """Some gate turned it down, so that in a pipeline nobody would ask the judge."""
+    is_stopped: bool
+    """In a pipeline it would not be accepted whatever the judge's score: a gate turned it down or could not be run, or
+    it is too long to be shown whole."""
     score: float
     is_probability: bool
     score_other_order: float | None
@@ -79,7 +80,7 @@ async def measure(
             case.name,
             case.is_right,
             len(case.change.diff),
-            any(result.is_red for result in results),
+            not all_pass(results) or bool(judged.shown.n_lines_cut),
             judged.judgement.score,
             judged.judgement.is_probability,
             turned,

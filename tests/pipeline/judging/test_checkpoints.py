@@ -53,7 +53,7 @@ def test_the_share_is_of_those_that_count() -> None:
     )
     assert share_that_holds(verdicts) == 0.5
     assert share_that_holds(verdicts[:1]) == 1.0
-    assert share_that_holds(uncounted()) == 0.5
+    assert share_that_holds(uncounted()) == 0.0
 
 
 def test_the_findings_are_the_checkpoints() -> None:

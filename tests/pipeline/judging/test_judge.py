@@ -72,7 +72,7 @@ def test_without_probabilities_the_score_is_the_share_of_checkpoints() -> None:
 
 def test_a_verdict_without_evidence_does_not_count() -> None:
     found = judged(Scripted(None, findings("fulfils", quote="trust me, it is fine")))
-    assert found.judgement.score == 0.5
+    assert found.judgement.score == 0.0, "nothing is accepted without evidence"
     assert {verdict.holds for verdict in found.judgement.checkpoints} == {None}
 
 
@@ -84,9 +84,14 @@ def test_a_verdict_that_cannot_be_used_does_not_lose_the_score(verdict: KrinsErr
     assert len(found.calls) == 2
 
 
-def test_no_usable_answer_at_all_is_no_opinion() -> None:
+def test_a_plain_no_is_a_no_whatever_the_checkpoints_say() -> None:
+    found = judged(Scripted("no", findings("fulfils", "tests", "security")))
+    assert (found.judgement.score, found.judgement.is_probability) == (0.0, False)
+
+
+def test_no_usable_answer_at_all_accepts_nothing() -> None:
     found = judged(Scripted(InvalidAnswer("maybe"), InvalidAnswer("no JSON")))
-    assert (found.judgement.score, found.judgement.is_probability, len(found.calls)) == (0.5, False, 2)
+    assert (found.judgement.score, found.judgement.is_probability, len(found.calls)) == (0.0, False, 2)
 
 
 @pytest.mark.parametrize("fault", [Unreachable("no server"), BudgetExhausted("no room")])
