@@ -37,13 +37,17 @@ _ENDED_BY_SEPARATORS = frozenset(("javascript", "typescript", "tsx", "c-sharp"))
 _HASH = re.compile(r"(?:(?<=\s)|^)#(?!!).*$", re.MULTILINE)
 _ANGLE = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _STAR = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
-_DASHES = re.compile(r"--.*$", re.MULTILINE)
+_SLASHES = re.compile(r"/\*.*?(?:\*/|\Z)|(?:(?<=\s)|^)//[^\n]*", re.DOTALL | re.MULTILINE)
+_DASHES = re.compile(r"/\*.*?(?:\*/|\Z)|--(?:\[\[.*?(?:\]\]|\Z)|[^\n]*)", re.DOTALL)
 _COMMENTS: Mapping[str, re.Pattern[str]] = {
     **dict.fromkeys(("yaml", "yml", "toml", "ini", "cfg", "conf", "env", "properties", "tf"), _HASH),
     **dict.fromkeys(("dockerfile", "makefile", "gitignore", "dockerignore"), _HASH),
     **dict.fromkeys(("html", "htm", "xml", "svg", "vue", "md", "markdown"), _ANGLE),
-    **dict.fromkeys(("css", "scss", "less"), _STAR),
-    "sql": _DASHES,
+    "css": _STAR,
+    **dict.fromkeys(
+        ("scss", "less", "kt", "kts", "swift", "scala", "dart", "groovy", "gradle", "proto", "jsonc"), _SLASHES
+    ),
+    **dict.fromkeys(("sql", "lua", "hs"), _DASHES),
 }
 """By what a file's name ends in, its last dot apart, in lower case."""
 
