@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -18,6 +19,7 @@ from krins.domain import Call, Change, GateResult, GateStatus, GeneratedTests, R
 from krins.errors import AnswerFault, BudgetExhausted, ModelFault, SandboxFault
 from krins.interfaces import Gate, Limits, Model, Sandbox
 from krins.pipeline.patches import change_of
+from krins.pipeline.syntax import syntax_error_lines
 from krins.pipeline.tasks import CodingTask
 from krins.quality.gates.own_tests import VisibleTestsGate
 from krins.quality.gates.tree_runs import run_tests
@@ -25,6 +27,11 @@ from krins.quality.gates.tree_runs import run_tests
 _PATHS = {"javascript": "tests/request.test.mjs"}
 _ABSENT = frozenset(["hypothesis", "mock", "numpy", "pandas", "pytest", "requests"])
 """Packages that models reach for and sandboxes lack: tests that import one fail whatever the change."""
+_PACKAGE = re.compile(r"""(?:\bfrom|\bimport|\brequire\s*\()\s*["'](?!node:|[./])([^"'\n]+)["']""")
+"""A module that is neither a file nor, by its prefix, Node's own."""
+_OF_NODE = frozenset(
+    ["assert", "buffer", "child_process", "crypto", "events", "fs", "module", "os", "path", "process", "stream", "timers", "url", "util", "vm", "zlib"]
+)
 _PYTHON = "tests/test_request.py"
 _KINDS = {"javascript": "a test file for Node's own test runner (node:test and node:assert), with ES module imports"}
 _UNITTEST = "a unittest file (standard library alone) that imports or reads the project's files from its root"
@@ -114,7 +121,7 @@ def _request(coding: CodingTask, path: str, sample: int) -> Request:
 
 def _why_no_tests(text: str, path: str) -> str:
     if not path.endswith(".py"):
-        return "" if text.strip() else "they are empty"
+        return _why_no_node_tests(text, path)
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as failure:
@@ -124,6 +131,17 @@ def _why_no_tests(text: str, path: str) -> str:
         return f"they import {absent[0]}, which is not there"
     functions = (node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return "" if any(name.startswith("test") for name in functions) else "there is no test in them"
+
+
+def _why_no_node_tests(text: str, path: str) -> str:
+    if not text.strip():
+        return "they are empty"
+    if lines := syntax_error_lines(path, text):
+        return f"they are no JavaScript: line {lines[0]}"
+    packages = [name for name in _PACKAGE.findall(text) if name.partition("/")[0] not in _OF_NODE]
+    if packages:
+        return f"they import {packages[0]}, which is not there"
+    return "" if "node:test" in text else "they do not use node:test"
 
 
 def _imported(nodes: Iterable[ast.AST]) -> set[str]:

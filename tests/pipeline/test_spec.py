@@ -123,6 +123,25 @@ def test_tests_that_do_not_count_say_why_and_are_charged(answer: str | Fault, pr
     assert [made.agent for made in calls] == ["tester"]
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (NODE_TESTS + "}", "they are no JavaScript: line "),
+        ('import { test } from "vitest";\n' + NODE_TESTS, "they import vitest, which is not there"),
+        (
+            'const { expect } = require("@jest/globals");\n' + NODE_TESTS,
+            "they import @jest/globals, which is not there",
+        ),
+        ('test("it", () => expect(1).toBe(2));\n', "they do not use node:test"),
+        ('import fs from "fs";\n' + NODE_TESTS, ""),
+    ],
+)
+def test_tests_for_node_must_be_such_that_node_can_run_them(text: str, problem: str) -> None:
+    tests = written(code(text), NODE)[0]
+    assert tests.problem.startswith(problem)
+    assert bool(tests.text) == (not problem)
+
+
 def test_no_model_is_asked_for_tests_that_would_take_the_place_of_others() -> None:
     coding = CodingTask(CODING.task, "", {**TREE, PATH: "pass\n"})
     tests, calls, model = written(code(TESTS), coding)
