@@ -30,8 +30,8 @@ _ABSENT = frozenset(["hypothesis", "mock", "numpy", "pandas", "pytest", "request
 _PACKAGE = re.compile(r"""(?:\bfrom|\bimport|\brequire\s*\()\s*["'](?!node:|[./])([^"'\n]+)["']""")
 """A module that is neither a file nor, by its prefix, Node's own."""
 _OF_NODE = frozenset(
-    ["assert", "buffer", "child_process", "crypto", "events", "fs", "module", "os"]
-    + ["path", "process", "stream", "timers", "url", "util", "vm", "zlib"]
+    {"assert", "buffer", "child_process", "crypto", "events", "fs", "module", "os"}
+    | {"path", "process", "stream", "timers", "url", "util", "vm", "zlib"}
 )
 _PYTHON = "tests/test_request.py"
 _KINDS = {"javascript": "a test file for Node's own test runner (node:test and node:assert), with ES module imports"}
