@@ -1,9 +1,11 @@
 """Which files of a tree hold tests, and what the tests in them are called.
 
-Files are told by the naming conventions of each language's common runners. In Python, tests are told one by one, by
-their pytest node id; elsewhere a file is one test. Invariants: pytest takes every id; where what it would collect
-cannot be told from the text, as for tests that a class inherits, the id is that of the class or file around it. Left
-out: conventions that a project sets for itself, but for tests in folders called `test`, `tests` or `testing`.
+Files are told by the naming conventions of each language's common runners; a name that may only tell what a source is
+about, such as `openapi-spec.js` or `smoke-test.sh`, is a test's in a folder of tests alone. In Python, tests are told
+one by one, by their pytest node id; elsewhere a file is one test. Invariants: pytest takes every id; where what it
+would collect cannot be told from the text, as for tests that a class inherits, the id is that of the class or file
+around it. Left out: conventions that a project sets for itself, but for tests in folders called `test`, `tests` or
+`testing`.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ from functools import cached_property
 
 from krins.context.python_units import FUNCTION, PYTHON, PythonUnits
 
-_TEST = re.compile(r"(?:^|[._-])(?:test|tests|spec)(?:[._-]|$)", re.IGNORECASE)
+_TEST = re.compile(r"^test_|[._](?:test|tests|spec)$", re.IGNORECASE)
+_TEST_IN_FOLDER = re.compile(r"(?:^|[._-])(?:test|tests|spec)(?:[._-]|$)", re.IGNORECASE)
 _CAMEL_CASE = re.compile(r"^Test[A-Z0-9_]|(?:Test|Tests|TestCase|Spec|IT)$")
 _CAMEL_CASE_LANGUAGES = frozenset(["java", "csharp", "php"])
 _PYTHON_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|tests)\.py$")
 _FOLDERS = frozenset(["test", "tests", "testing"])
+_OTHER_FOLDERS = _FOLDERS | {"spec", "specs", "e2e"}
 
 
 def is_test_file(path: str, language: str) -> bool:
@@ -29,7 +33,10 @@ def is_test_file(path: str, language: str) -> bool:
         return _PYTHON_FILE.search(path) is not None
     if language in _CAMEL_CASE_LANGUAGES and _CAMEL_CASE.search(stem):
         return True
-    return _TEST.search(stem) is not None or "__tests__" in folders or (language == "rust" and "tests" in folders)
+    if "__tests__" in folders or (language == "rust" and ("tests" in folders or stem in ("test", "tests"))):
+        return True
+    pattern = _TEST if _OTHER_FOLDERS.isdisjoint(folders) else _TEST_IN_FOLDER
+    return pattern.search(stem) is not None
 
 
 class TestFiles:

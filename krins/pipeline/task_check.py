@@ -37,12 +37,14 @@ class Checked(BaseModel):
     """`reference`, `unchanged`, or that of a wrong change."""
     passes: bool
     evidence: str
+    is_judged: bool = True
+    """Whether its tests could be run."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def is_right(self) -> bool:
         """Whether it came as it should."""
-        return self.passes == (self.name == REFERENCE)
+        return self.is_judged and self.passes == (self.name == REFERENCE)
 
 
 class _Case(NamedTuple):
@@ -62,7 +64,7 @@ def check_tasks(
     """Judge every change that is kept beside `tasks`, by task and name. `advance` is called with 1 after each.
 
     Raises:
-        TaskError: tests cannot be run, a reference is missing, there are fewer than `LEAST_WRONG` wrong changes, or
+        TaskError: a reference is missing, there are fewer than `LEAST_WRONG` wrong changes, or
             one is not explained.
         SandboxFault: a verdict was not to be had.
     """
@@ -120,7 +122,10 @@ def _judged(case: _Case, verifier: Verifier) -> Checked:
         check_paths(case.change, case.coding.protected)
     except PatchRefused as refused:
         return Checked(task_id=task_id, name=case.name, passes=False, evidence=refused.message)
-    verdict = verifier.verify(case.change, case.coding.tests)
+    try:
+        verdict = verifier.verify(case.change, case.coding.tests)
+    except TaskError as fault:  # of this task alone: the others can still be judged
+        return Checked(task_id=task_id, name=case.name, passes=False, evidence=str(fault), is_judged=False)
     counts = f"{verdict.checks_passed} of {verdict.checks_total} hidden tests pass"
     evidence = f"{counts}\n{verdict.evidence}".rstrip()
     return Checked(task_id=task_id, name=case.name, passes=verdict.quality == 1.0, evidence=evidence)

@@ -102,11 +102,14 @@ def load_folder(folder: Path) -> list[CodingTask]:
     """All tasks in a folder, sorted by id.
 
     Raises:
-        TaskError: the folder is missing, or a task in it is incomplete.
+        TaskError: the folder is missing, holds no task, or a task in it is incomplete.
     """
     if not folder.is_dir():
         raise TaskError(f"{folder}: no such task folder", "give a folder of task folders (a suite's, relative to it)")
-    return [_load_task(path) for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] not in "._"]
+    tasks = [_load_task(path) for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] not in "._"]
+    if not tasks:
+        raise TaskError(f"{folder}: there is no task in it", "give a folder that holds one folder a task")
+    return tasks
 
 
 def runnable(tasks: Sequence[CodingTask]) -> tuple[list[CodingTask], Mapping[str, list[str]]]:
@@ -140,10 +143,7 @@ def _identity(coding: CodingTask) -> tuple[object, ...]:
 
 def _load_task(folder: Path) -> CodingTask:
     file = read_task_file(folder)
-    try:
-        tests = (folder / "tests.py").read_text(encoding="utf-8")
-    except OSError as failure:
-        raise TaskError(f"{failure.filename}: {failure.strerror}", _NEEDED) from failure
+    tests = _text_of(folder / "tests.py")
     task = Task(folder.name, file.prompt, file.category, file.difficulty, file.language)
     tree = load_tree(folder / "tree")
     if absent := sorted(set(file.tests) - tree.keys()):
@@ -156,15 +156,25 @@ def read_task_file(folder: Path) -> TaskFile:
     Raises:
         TaskError: `task.yaml` is missing, or does not hold what it should.
     """
+    path = folder / "task.yaml"
+    text = _text_of(path)
+    # Of anything: a date that is none, a number that is too long and lists in lists have errors of their own.
+    with boundary(TaskError, f"{path}: not YAML", "mend the syntax there"):
+        content = yaml.safe_load(text)
     try:
-        return TaskFile.model_validate(yaml.safe_load((folder / "task.yaml").read_text(encoding="utf-8")))
-    except OSError as failure:
-        raise TaskError(f"{failure.filename}: {failure.strerror}", _NEEDED) from failure
-    except yaml.YAMLError as failure:
-        raise TaskError(f"{folder / 'task.yaml'}: not YAML: {failure}", "mend the syntax there") from failure
+        return TaskFile.model_validate(content)
     except ValidationError as failure:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in failure.errors(include_url=False))
-        raise TaskError(f"{folder / 'task.yaml'}: {problems}", "mend these keys") from failure
+        raise TaskError(f"{path}: {problems}", "mend these keys") from failure
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as failure:
+        raise TaskError(f"{path}: {failure.strerror}", _NEEDED) from failure
+    except UnicodeError as failure:
+        raise TaskError(f"{path}: no UTF-8 text: {failure}", "write it in UTF-8") from failure
 
 
 def load_tree(root: Path) -> dict[str, str]:

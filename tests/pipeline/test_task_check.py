@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,15 @@ def test_fewer_than_three_wrong_changes_are_too_few(tmp_path: Path) -> None:
     (tmp_path / "doubling" / "task.yaml").write_text(YAML.replace("  adds: It adds two.\n", ""))
     with pytest.raises(TaskError, match="2 wrong changes"):
         check(tmp_path)
+
+
+def test_tests_that_cannot_be_run_are_said_of_their_task_alone(tmp_path: Path) -> None:
+    write(tmp_path)
+    shutil.copytree(tmp_path / "doubling", tmp_path / "broken")
+    (tmp_path / "broken" / "tests.py").write_text("def (\n")
+    wrong = [one for one in check(tmp_path) if not one.is_right]
+    assert [(one.task_id, one.is_judged) for one in wrong] == [("broken", False)] * 4, "one is refused unrun"
+    assert all(one.evidence.startswith("the tests cannot be run: SyntaxError") for one in wrong)
 
 
 def test_the_command_says_what_is_unsound_and_fails(tmp_path: Path) -> None:

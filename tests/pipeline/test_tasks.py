@@ -83,6 +83,9 @@ def test_filters(tmp_path: Path) -> None:
         ({"task__yaml": "prompt: [\n"}, "task.yaml: not YAML"),
         ({"task__yaml": "prompt: x\n"}, "task.yaml: category: Field required"),
         ({"task__yaml": "- x\n"}, "task.yaml: : Input should be a valid dictionary"),
+        ({"task__yaml": "language: 2024-13-45\n"}, "task.yaml: not YAML: month must be in"),
+        ({"task__yaml": f"language: {'1' * 5000}\n"}, "task.yaml: not YAML: Exceeds the limit"),
+        ({"task__yaml": "[" * 3000}, "task.yaml: not YAML: maximum recursion depth"),
     ],
 )
 def test_a_task_that_is_wrong_is_named(tmp_path: Path, files: dict[str, str], message: str) -> None:
@@ -98,6 +101,19 @@ def test_a_task_without_tests_and_a_folder_that_is_not_there(tmp_path: Path) -> 
         load_tasks(environment(tmp_path))
     with pytest.raises(TaskError, match="no such task folder"):
         load_tasks(environment(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("name", ["tests.py", "task.yaml"])
+def test_a_file_of_a_task_that_is_no_text_is_named(tmp_path: Path, name: str) -> None:
+    make_task(tmp_path)
+    (tmp_path / "one" / name).write_bytes(b"# \xff\n")
+    with pytest.raises(TaskError, match=f"one/{name}: no UTF-8 text"):
+        load_tasks(environment(tmp_path))
+
+
+def test_a_folder_without_a_task_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=f"{tmp_path.name}: there is no task in it"):
+        load_tasks(environment(tmp_path))
 
 
 def test_a_fingerprint_sees_prompts_and_hidden_tests(tmp_path: Path) -> None:

@@ -13,19 +13,45 @@ from itertools import pairwise
 
 from krins.errors import PatchFailed
 from krins.pipeline.patches.edits import FilePatch, Hunk, Kind, WholeFile
-from krins.pipeline.patches.numbers import is_copied, numbered
+from krins.pipeline.patches.numbers import are_in_order, is_copied, numbered
 from krins.pipeline.patches.placing import PatchedFile
 from krins.pipeline.patches.texts import TextLines
 
 Result = Mapping[str, str | None]
 """By path the text that a file has after the change; None where it is gone."""
 
+_COMMENT = re.compile(r"\{?(?:#+|//+|/\*+|<!--|--+|;+|%+)\s*(.*)")
+_MARKS = " \t()[]<>{}-=*#/"
+"""What a comment's words may be put between, its end among it."""
+_OWN = r"(?:(?:the|your|this|my|our|original|existing|previous)\s)*"
+_NOUN = (
+    r"(?:code|file|program|module|script|source|class(?:es)?|functions?|methods?|implementations?|imports?|lines?"
+    r"|contents?|logic|body|tests?|definitions?|routes?|handlers?|components?)"
+)
+_REST = rf"(?:the\s)?(?:rest|remainder)\sof\s{_OWN}(?:\w+\s)?{_NOUN}"
+_OTHERS = (
+    rf"(?:(?:keep|include|insert|add|all)\s)*(?:the\s|your\s)?(?:other|existing|remaining|previous|original)\s"
+    rf"(?:\w+\s)?{_NOUN}|(?:everything|all)\selse"
+)
+_STATE = (
+    r"(?:(?:is|are|remains?|stays?|continues?|kept|left)\s)?(?:here\s)?(?:unchanged|untouched|not\sshown|as[\s-]is"
+    r"|(?:exactly\s)?(?:(?:the\s)?same(?:\sas\s(?:before|above))?|as\s(?:before|above|it\swas))"
+    r"|omitted(?:\sfor\sbrevity)?)"
+)
 _LEFT_OUT = re.compile(
-    r"\s*(?:#|//|/\*|<!--|--|;|%)[^\w.…]*(?:\.\.\.|…)?[^.…]{0,60}"
-    r"\b(?:rest|existing|unchanged|remaining|remains|as before|same as|previous)\b[^.…]{0,80}(?:\.\.\.|…)?\W*",
+    rf"{_REST}(?:(?:\sgoes)?\shere|\s{_STATE})?|(?:{_OTHERS})(?:(?:\sgoes)?\shere|\s{_STATE})"
+    rf"|same\sas\s(?:before|above)|(?:{_NOUN}\s)?omitted\sfor\sbrevity",
     re.IGNORECASE,
 )
-"""A comment that stands for lines that the model did not write out; with dots on one side of it, see `_leaves_out`."""
+"""All words of a comment that stands for lines that the model did not write out."""
+_LEFT_OUT_IF_MARKED = re.compile(
+    rf"{_STATE}|{_NOUN}\s{_STATE}|{_OTHERS}|(?:the\s)?(?:rest|remainder)(?:\sof\s[\w\s]{{1,40}})?(?:\s{_STATE})?",
+    re.IGNORECASE,
+)
+"""The same, of words in brackets or with dots: without them, these may head a section."""
+_KEY = re.compile(rf"(?=.*\b(?:rest|existing|unchanged|remaining|remains|previous)\b).*\b{_NOUN}\b.*", re.IGNORECASE)
+_MOST_WORDS_IN_DOTS = 6
+_LONGEST_COMMENT = 200
 
 
 def patched(patches: Iterable[FilePatch], tree: Mapping[str, str]) -> Result:
@@ -107,8 +133,9 @@ def written(files: Iterable[WholeFile], tree: Mapping[str, str]) -> Result:
 def _written(file: WholeFile, before: str | None) -> str:
     old = TextLines.of(before or "")
     known = set(old.lines)
-    lines = [_without_number(line, old.lines, known) for line in file.lines]
-    left_out = next((line for line in lines if line not in known and _leaves_out(line)), None)
+    lines = _without_numbers(file, old.lines, known)
+    bare = {line.strip() for line in known}
+    left_out = next((line for line in lines if line.strip() not in bare and _leaves_out(line)), None)
     if left_out is not None:
         raise PatchFailed(f"{file.path}: {left_out.strip()[:120]!r} is not the whole file", "write all of its lines")
     if old.has_crlf:
@@ -116,13 +143,38 @@ def _written(file: WholeFile, before: str | None) -> str:
     return TextLines(lines, old.ends_in_newline).text
 
 
-def _without_number(line: str, before: Sequence[str], known: Container[str]) -> str:
-    match = numbered(line)
-    return match[2] if match and is_copied(match, before, known) else line
+def _without_numbers(file: WholeFile, before: Sequence[str], known: Container[str]) -> list[str]:
+    """Without copied line numbers; those of lines that have changed as well, where most lines are numbered in order.
+
+    Raises:
+        PatchFailed: most lines are numbered in order, and none as the file has it.
+    """
+    matches = [numbered(line) for line in file.lines]
+    copied = [match is not None and is_copied(match, before, known) for match in matches]
+    are_all = are_in_order(file.lines) and sum(match is not None for match in matches) > 1
+    if are_all and before and not any(copied) and not any(map(numbered, before)):
+        raise PatchFailed(f"{file.path}: its lines are numbered", "write the lines without their numbers")
+    are_all = are_all and any(copied)
+    return [
+        match[2] if match and (is_number or (are_all and line not in known)) else line
+        for line, match, is_number in zip(file.lines, matches, copied, strict=True)
+    ]
 
 
 def _leaves_out(line: str) -> bool:
-    return len(line) < 200 and ("..." in line or "…" in line) and _LEFT_OUT.fullmatch(line) is not None
+    """Whether a line is a comment that stands for others: by its words, all of them, or by dots around a few."""
+    match = _COMMENT.fullmatch(line.strip()) if len(line) < _LONGEST_COMMENT else None
+    if match is None:
+        return False
+    text = match[1].replace("…", "...").strip(_MARKS)
+    words = text.strip(_MARKS + ".,;:!")
+    begins, ends = text.startswith("..."), text.endswith("...")
+    if not words:
+        return begins
+    if begins and (_KEY.fullmatch(words) or (ends and len(words.split()) <= _MOST_WORDS_IN_DOTS)):
+        return True
+    is_marked = begins or ends or match[1][0] in "([<{"
+    return bool(_LEFT_OUT.fullmatch(words) or (is_marked and _LEFT_OUT_IF_MARKED.fullmatch(words)))
 
 
 def united(results: Iterable[Result]) -> Result:

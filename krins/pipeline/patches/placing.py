@@ -22,7 +22,7 @@ from functools import cached_property
 from krins.errors import PatchFailed
 from krins.pipeline.patches.edits import Hunk, HunkLine
 from krins.pipeline.patches.fitting import Likeness, Replacement, changes, fitted
-from krins.pipeline.patches.numbers import is_copied, numbered
+from krins.pipeline.patches.numbers import are_in_order, is_copied, numbered
 from krins.pipeline.patches.texts import TextLines
 
 _LEAST_BLOB_DIGITS = 7
@@ -136,19 +136,25 @@ class PatchedFile:
         """The hunk without line numbers copied from how a context shows the file ("12:def f():" for line 12).
 
         A number goes only where the file's line of that number reads just as what follows it, and none reads as the
-        whole does; before a new line, where it went before an old one.
+        whole does; before a new line, where it went before an old one, or where most lines are numbered in order.
         """
         matches = [numbered(line.text) for line in hunk.lines]
-        copied = {
-            match[1]
-            for line, match in zip(hunk.lines, matches, strict=True)
-            if match and line.mark != "+" and is_copied(match, self._shown, self._known)
-        }
+        marks = [line.mark for line in hunk.lines]
+        found = [
+            (mark, match[1])
+            for mark, match in zip(marks, matches, strict=True)
+            if match and is_copied(match, self._shown, self._known)
+        ]
+        copied = {number for mark, number in found if mark != "+"}
+        are_all = bool(found) and are_in_order(hunk.new)
 
         def bare(line: HunkLine, match: re.Match[str] | None) -> HunkLine:
-            return line._replace(text=match[2]) if match and match[1] in copied else line
+            if match is None:
+                return line
+            is_number = match[1] in copied or (are_all and line.mark == "+" and match[0] not in self._known)
+            return line._replace(text=match[2]) if is_number else line
 
-        return replace(hunk, lines=[*map(bare, hunk.lines, matches)]) if copied else hunk
+        return replace(hunk, lines=[*map(bare, hunk.lines, matches)]) if found else hunk
 
     def _place(self, hunk: Hunk, is_its_text: bool) -> tuple[int, Likeness]:
         old = hunk.old

@@ -93,7 +93,7 @@ def _take(section: _Section, line: str) -> None:
         section.hunks.append(_RawHunk(line))
     elif section.hunks:
         section.hunks[-1].lines.append(line)
-    elif line.startswith(EXTENDED_HEADERS):
+    elif f"{line} ".startswith(EXTENDED_HEADERS):  # the blank at its end may be lost with its value
         section.extended.append(line)
     elif line.startswith(("+", "-", " ")):
         section.hunks.append(_RawHunk("", [line]))
@@ -138,10 +138,10 @@ def _creates(path: str, hunks: Sequence[Hunk], tree: Collection[str]) -> bool:
 
 def _check_extended(section: _Section, path: str) -> None:
     for line in section.extended:
-        if line.startswith(("copy ", "Binary files ", "GIT binary patch")):
+        if f"{line} ".startswith(("copy ", "Binary files ", "GIT binary patch")):
             raise PatchFailed(f"{path}: {line[:60]!r} cannot be read", "change text, without copies")
         for mode, what in _MODES.items():
-            if line.endswith(f" {mode}"):
+            if not line.startswith("rename") and line.split()[-1] == mode:
                 raise PatchRefused(f"{path}: the change makes {what} (mode {mode})", "change regular files alone")
 
 
@@ -149,15 +149,22 @@ def _paths(section: _Section, tree: Collection[str], only_path: str | None) -> t
     """The paths before and after; None where there is no file."""
     heads = {line.partition(" ")[0] for line in section.extended if not line.startswith(("index", "old", "new mode"))}
     if "rename" in heads:
-        names = dict(line.removeprefix("rename ").split(" ", 1) for line in section.extended if line[:7] == "rename ")
-        return unquoted(names.get("from", "")), unquoted(names.get("to", ""))
+        return _renamed(section.extended, "rename from "), _renamed(section.extended, "rename to ")
     if section.old_name is not None and section.new_name is not None:
         return _without_prefixes(section.old_name, section.new_name, section.git_header, tree)
     if not section.git_header:
         return only_path, only_path
     path = _path_of_git(section.git_header)
-    is_new = any(line.startswith("new file mode ") for line in section.extended)
+    is_new = any(line.startswith("new file mode") for line in section.extended)
     return None if is_new else path, None if "deleted" in heads else path
+
+
+def _renamed(extended: Sequence[str], head: str) -> str:
+    """The name in one of a move's two lines."""
+    name = next((unquoted(line.removeprefix(head)) for line in extended if line.startswith(head)), "")
+    if not name.strip():
+        raise PatchFailed(f"a diff moves a file, and its line {head.strip()!r} is missing or names none", "name both")
+    return name
 
 
 def _path_of_git(header: str) -> str:

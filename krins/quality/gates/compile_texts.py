@@ -31,8 +31,9 @@ _MESSAGE = re.compile(r"^SyntaxError: .*|(?<=\d: ).*", re.MULTILINE)
 
 
 def python(text: str) -> Found | None:
+    """Of a text as Python reads it from a file: a byte order mark before it is none of its own."""
     try:
-        compile(text, "text", "exec", dont_inherit=True)
+        compile(text[1:] if text.startswith("\ufeff") else text, "text", "exec", dont_inherit=True)
     except SyntaxError as error:
         return [(error.lineno or 1, error.msg)]
     except (ValueError, RecursionError, MemoryError) as error:

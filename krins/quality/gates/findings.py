@@ -62,16 +62,17 @@ def added(findings: Iterable[Finding], old: Iterable[Finding]) -> list[Finding]:
     return new
 
 
-def scan_change(change: Change, concerns: Callable[[str], bool], scan: Scan) -> Scanned | None:
-    """What a change adds to the files whose paths `concerns`; None where it writes none of them."""
-    written = {path: text for path, text in change.written.items() if concerns(path)}
+def scan_change(change: Change, concerns: Callable[[str, str], bool], scan: Scan) -> Scanned | None:
+    """What a change adds to the files whose path and text it `concerns`; None where it writes none of them."""
+    written = {path: text for path, text in change.written.items() if concerns(path, text)}
     if not written:
         return None
     findings, unread = scan(written)
     if not findings:
         return Scanned((), unread)
     touched = sorted({*written, *change.deleted} & change.before.keys())
-    old = scan({path: change.before[path] for path in touched if concerns(path)}).findings
+    before = {path: text for path in touched if concerns(path, text := change.before[path])}
+    old = scan(before).findings
     return Scanned(added(findings, old), unread)
 
 

@@ -1,6 +1,7 @@
-"""What files are, by their names: tests that can be run, and files that say rather than do.
+"""What files are, by their names: tests that can be run, files that say rather than do, and Python.
 
-Invariant: pure functions of the path. Left out: conventions that a project sets for itself.
+Invariant: pure functions of the path and, where it has no suffix, the first line. Left out: conventions that a project
+sets for itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ _NODE = re.compile(r"\.test\.[cm]?js$")
 _SHELL = re.compile(r"\.test\.sh$")
 _OTHER_TEST = re.compile(r"(?:^|/)(?:tests?|__tests__)/|[._]test\.|[._]spec\.", re.IGNORECASE)
 _PROSE = re.compile(r"\.(?:md|rst|txt|adoc)$", re.IGNORECASE)
+_PYTHON_CODE = re.compile(r"\.py[iw]?$", re.IGNORECASE)
+_SUFFIX = re.compile(r"\.\w+$")
+_PYTHON_SHEBANG = re.compile(r"#!.*\bpython(?:3[\d.]*)?(?![\w.])")
+"""Of Python 2, a parser of today says nothing true."""
 
 
 class TestKind(StrEnum):
@@ -43,3 +48,9 @@ def is_test(path: str) -> bool:
 
 def is_prose(path: str) -> bool:
     return _PROSE.search(path) is not None
+
+
+def is_python(path: str, text: str) -> bool:
+    if _PYTHON_CODE.search(path):
+        return True
+    return _SUFFIX.search(path) is None and _PYTHON_SHEBANG.match(text) is not None

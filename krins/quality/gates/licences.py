@@ -2,8 +2,8 @@
 
 Two ways in are watched: a dependency that the change adds to a manifest, and text in a written file that puts it under
 a licence, which is an `SPDX-License-Identifier`, or the words of the GPL's own notice or title. What stands in the
-texts that the change replaces or removes is old. A dependency whose licence is not at hand makes the gate NOT_RUN,
-unless another is flagged: unknown does not pass.
+texts that the change replaces or removes is old. A dependency whose licence is not at hand, and an identifier that is
+no SPDX expression of known licences, make the gate NOT_RUN, unless something is flagged: unknown does not pass.
 Invariant: a finding fails the gate; whether that blocks is for whoever builds it to say.
 Left out: whether a licence suits the project; that is for a person to decide.
 """
@@ -20,7 +20,14 @@ from krins.quality.gates.copyleft import is_copyleft
 from krins.quality.gates.dependencies import dependencies, licence_of
 from krins.quality.gates.findings import Finding, Scanned, opinion_of, scan_change
 
-_SPDX = re.compile(r"SPDX-License-Identifier:[ \t]*([^\r\n]+?)[ \t]*(?:\*/|-->|#}|$)", re.MULTILINE)
+_SPDX = re.compile(r"SPDX-License-Identifier:((?:(?!SPDX-License-)[^\r\n])*)")
+"""Up to the end of the line, or the next one in it. Nothing follows that could fail, so this takes linear time."""
+_CLOSER = re.compile(r"""\*/|-->|#}|\]\]|\*\)|["'`\\]""")
+"""Ends a comment or a string."""
+_BEHIND = " \t-.,;#*/|"
+_EXPRESSION = re.compile(r"[(A-Za-z]")
+"""What an expression starts with. Code that makes or reads headers has a hole, a pattern or nothing in its place."""
+_UNREADABLE = "unreadable SPDX identifier"
 _GAP = r"[\s#*/;%\-\"'.]+"
 """Between two words of a notice that a comment wraps over lines."""
 _KIND = f"(?:(?:Affero|Lesser|Library){_GAP})?"
@@ -39,11 +46,13 @@ class LicencesGate(CheckedGate):
         self.blocks = blocks
 
     def _look(self, change: Change) -> Opinion:
-        texts = scan_change(change, lambda _: True, _scan)
+        texts = scan_change(change, lambda path, text: True, _scan)
         if texts is None:
             return Opinion(GateStatus.NOT_NEEDED, "the change writes no file")
         findings, unknown, known = _of_dependencies(change)
-        opinion = opinion_of(Scanned([*findings, *texts.findings], [*texts.unread, *unknown]))
+        findings += [finding for finding in texts.findings if finding.rule != _UNREADABLE]
+        unread = [f"{shown(one.path)}:{one.line}: {one.message}" for one in texts.findings if one.rule == _UNREADABLE]
+        opinion = opinion_of(Scanned(findings, [*unread, *unknown]))
         if opinion.status is GateStatus.PASSED and known:
             return Opinion(opinion.status, "\n".join(known))
         return opinion
@@ -80,9 +89,13 @@ def _scan(texts: Mapping[str, str]) -> Scanned:
 
 def _findings(path: str, text: str) -> Iterator[Finding]:
     for match in _SPDX.finditer(text):
-        if is_copyleft(match.group(1)):
-            message = f"under {shown(match.group(1))}"
-            yield Finding(path, _line(text, match.start()), "SPDX identifier", message, match.group(1))
+        expression = _CLOSER.split(match.group(1), maxsplit=1)[0].strip().rstrip(_BEHIND)
+        copyleft = is_copyleft(expression) if _EXPRESSION.match(expression) else False
+        if copyleft is not False:
+            rule, message = "SPDX identifier", f"under {shown(expression)}"
+            if copyleft is None:
+                rule, message = _UNREADABLE, f"the SPDX identifier {shown(expression)!r} cannot be read"
+            yield Finding(path, _line(text, match.start()), rule, message, expression)
     for match in _NOTICE.finditer(text):
         words = " ".join(re.findall(r"\w+", match.group().lower()))
         yield Finding(path, _line(text, match.start()), "licence text", f"it says {words!r}", words)

@@ -27,10 +27,6 @@ _PASSWORDS = frozenset({105, 106, 107})
 _SERIOUS = frozenset({"MEDIUM", "HIGH"})
 
 
-def is_python(path: str) -> bool:
-    return path.endswith((".py", ".pyi"))
-
-
 def scan_python(texts: Mapping[str, str]) -> Scanned:
     """Implements `krins.quality.gates.findings.Scan`."""
     if not texts:

@@ -2,8 +2,8 @@
 
 detect-secrets looks, with its plugins and those of provider_tokens.py. Its answer holds a hash instead of the secret,
 and so evidence names kind and place and never any part of it. A secret that the texts which the change replaces or
-removes held already is old. A word that looks like a password, and a password in an address, are guesses: in tests and
-prose they are said and do not fail. Comments that excuse a line count for nothing.
+removes held already is old. What stands beside a word such as `password` (keyword_values.py), and a password in an
+address, are guesses: in tests and prose they are said and do not fail. Comments that excuse a line count for nothing.
 Invariant: nothing is asked over the network whether a secret is valid.
 Left out: random-looking text without a known form, since hashes and test data look the same; a second private key in a
 file that holds one already.
@@ -22,6 +22,7 @@ from krins.quality.gates.kinds import is_prose, is_test
 from krins.quality.gates.tools import number_of, python_tool, run_over
 
 _PLUGINS = str(Path(__file__).with_name("provider_tokens.py"))
+_LABELS = f"file://{Path(__file__).with_name('keyword_values.py')}::is_plain_word"
 _EXCUSES = "detect_secrets.filters.allowlist.is_line_allowlisted"
 """Its filters by the name of a file find nothing to excuse either: here, files are called by numbers."""
 _WITHOUT = ("Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector")
@@ -38,7 +39,7 @@ class SecretsGate(CheckedGate):
     name = "secrets"
 
     def _look(self, change: Change) -> Opinion:
-        scanned = scan_change(change, lambda _: True, _scan)
+        scanned = scan_change(change, lambda path, text: True, _scan)
         if scanned is None:
             return Opinion(GateStatus.NOT_NEEDED, "the change writes no file")
         return opinion_of(scanned)
@@ -48,7 +49,7 @@ def _scan(texts: Mapping[str, str]) -> Scanned:
     if not texts:
         return Scanned(())
     command = [*python_tool("detect_secrets"), "scan", "--all-files", "--no-verify", "-p", _PLUGINS]
-    command += ["--disable-filter", _EXCUSES]
+    command += ["--disable-filter", _EXCUSES, "--filter", _LABELS]
     command += [part for name in _WITHOUT for part in ("--disable-plugin", name)]
     answer, paths = run_over(texts, [*command, "."], _suffix)
     return Scanned(list(_findings(answer["results"], paths, texts)))

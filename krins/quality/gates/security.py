@@ -16,7 +16,8 @@ from krins.errors import GateFault
 from krins.quality.gates.base import CheckedGate, Now, Opinion
 from krins.quality.gates.findings import Finding, Scanned, lines_of, opinion_of, scan_change
 from krins.quality.gates.javascript_security import is_javascript, scan_javascript
-from krins.quality.gates.python_security import is_python, scan_python
+from krins.quality.gates.kinds import is_python
+from krins.quality.gates.python_security import scan_python
 from krins.quality.gates.tools import number_of, run_over
 
 _RULES = Path(__file__).with_name("semgrep_rules.yaml")
@@ -28,14 +29,14 @@ class SecurityGate(CheckedGate):
     name = "security"
 
     def _look(self, change: Change) -> Opinion:
-        scanned = scan_change(change, lambda path: is_python(path) or is_javascript(path), _scan)
+        scanned = scan_change(change, lambda path, text: is_python(path, text) or is_javascript(path), _scan)
         if scanned is None:
             return Opinion(GateStatus.NOT_NEEDED, "the change writes no Python, JavaScript or TypeScript")
         return opinion_of(scanned)
 
 
 def _scan(texts: Mapping[str, str]) -> Scanned:
-    python = scan_python({path: text for path, text in texts.items() if is_python(path)})
+    python = scan_python({path: text for path, text in texts.items() if is_python(path, text)})
     javascript = scan_javascript({path: text for path, text in texts.items() if is_javascript(path)})
     return Scanned([*python.findings, *javascript.findings], python.unread)
 
@@ -51,7 +52,7 @@ class SemgrepGate(CheckedGate):
         self.blocks = self._program is not None
 
     def _look(self, change: Change) -> Opinion:
-        scanned = scan_change(change, is_javascript, self._scan)
+        scanned = scan_change(change, lambda path, text: is_javascript(path), self._scan)
         if scanned is None:
             return Opinion(GateStatus.NOT_NEEDED, "the change writes no JavaScript or TypeScript")
         return opinion_of(scanned)

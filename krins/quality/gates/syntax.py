@@ -22,6 +22,7 @@ from krins.domain import Change, GateStatus
 from krins.interfaces import Limits, Sandbox
 from krins.quality.gates.base import CheckedGate, Now, Opinion, one_line, shown
 from krins.quality.gates.carried_script import run_script
+from krins.quality.gates.kinds import is_python
 
 Parses: TypeAlias = Callable[[str, str], list[int] | None]
 """From path and text to the lines of syntax errors, from 1; None for a language that it does not know."""
@@ -33,9 +34,11 @@ SYNTAX = "syntax"
 _LIMITS = Limits(wall_seconds=60.0, cpu_seconds=60, memory_bytes=2 * 2**30, processes=64)
 """Node reserves more than a GiB of address space, and starts a dozen threads."""
 _ROW = TypeAdapter(tuple[str, Errors | None])
+_BYTE_ORDER_MARK = "\ufeff"
+"""Readers of JSON may pass over it, and most do."""
 _TOO_DEEP = "nested too deeply to be parsed"
 _SUFFIX = re.compile(r"\.(\w+)$")
-_COMPILERS = {"py": "python", "bash": "bash", **{suffix: f"node {suffix}" for suffix in ("js", "cjs", "mjs")}}
+_COMPILERS = {"bash": "bash", **{suffix: f"node {suffix}" for suffix in ("js", "cjs", "mjs")}}
 _SHEBANG = re.compile(r"#!.*\b(sh|dash|bash)\b")
 _JSON_WITH_COMMENTS = re.compile(r"(?:^|/)(?:[tj]sconfig[^/]*|\.eslintrc|devcontainer)\.json$|(?:^|/)\.vscode/")
 _TEMPLATES = re.compile(r"(?:^|/)templates/")
@@ -93,6 +96,8 @@ def _described(errors: Iterable[tuple[str, Errors]]) -> Iterable[str]:
 
 
 def _compiler_of(path: str, text: str) -> str | None:
+    if is_python(path, text):
+        return "python"
     suffix = _suffix(path)
     if suffix not in ("sh", ""):
         return _COMPILERS.get(suffix)
@@ -119,7 +124,7 @@ def _parser_of(path: str) -> Callable[[str], Errors] | None:
 
 def _json_errors(text: str) -> Errors:
     try:
-        json.loads(text)
+        json.loads(text.removeprefix(_BYTE_ORDER_MARK))
     except json.JSONDecodeError as error:
         return [(error.lineno, error.msg)]
     except (RecursionError, ValueError) as error:

@@ -60,6 +60,8 @@ ANSWERS = {
     "whole file, attribute": fenced(A_NEW, 'python title="src/a.py"'),
     "whole file, comment": fenced(f"# src/a.py\n{A_NEW}", "python"),
     "whole file, tildes": f"src/a.py\n{fenced(A_NEW, 'python', '~~~')}",
+    "whole file, all numbered": "src/a.py\n"
+    + fenced("".join(f"{number}:{line}\n" for number, line in enumerate(A_NEW.splitlines(), 1)), "python"),
     "whole file, numbered": f"src/a.py\n{fenced(A_NEW.replace('def f', '4:def f'), 'python')}",
     "two formats that agree": f"{fenced(DIFF, 'diff')}\nAll of it:\n\nsrc/a.py\n{fenced(A_NEW, 'python')}",
     "commands beside it": f"src/a.py\n{fenced(A_NEW, 'python')}\nThen run:\n\n{fenced('pytest', 'sh')}",
@@ -232,6 +234,122 @@ def test_links_and_submodules_are_refused(mode: str) -> None:
     head = f"diff --git a/l b/l\nnew file mode {mode}\nindex 0000000..1234567\n"
     with pytest.raises(PatchRefused, match=mode):
         change_of(fenced(f"{head}--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc/passwd\n", "diff"), TREE)
+
+
+@pytest.mark.parametrize(
+    "line", ["new file mode 120000 ", "new file mode  120000", "old mode 100644\nnew mode 120000\t"]
+)
+def test_blanks_do_not_hide_a_link(line: str) -> None:
+    head = f"diff --git a/l b/l\n{line}\nindex 0000000..1234567\n"
+    with pytest.raises(PatchRefused, match="120000"):
+        change_of(fenced(f"{head}--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc/passwd\n", "diff"), TREE)
+
+
+HEADERS = ["rename from", "rename to", "rename ", "copy from", "copy to", "similarity index", "dissimilarity index"]
+MODES = ["new file mode", "old mode", "new mode", "index"]
+
+
+@pytest.mark.parametrize("end", ["", " ", '  ""'])
+@pytest.mark.parametrize("header", [*HEADERS, *MODES])
+def test_a_header_without_its_value_is_no_crash(header: str, end: str) -> None:
+    answer = fenced(f"diff --git a/src/b.py b/src/c.py\n{header}{end}\n", "diff")
+    with pytest.raises((PatchFailed, NoPatch)):
+        change_of(answer, TREE)
+    gone = f"diff --git a/src/b.py b/src/b.py\ndeleted file mode{end}\n"
+    assert change_of(fenced(gone, "diff"), TREE).deleted == ["src/b.py"]
+
+
+def test_a_move_names_both_files() -> None:
+    head = "diff --git a/src/b.py b/src/c.py\n"
+    with pytest.raises(PatchFailed, match="'rename to' is missing or names none"):
+        change_of(fenced(f"{head}rename from src/b.py\n", "diff"), TREE)
+    with pytest.raises(PatchFailed, match="'rename from' is missing or names none"):
+        change_of(fenced(f"{head}rename from\nrename to src/c.py\n", "diff"), TREE)
+
+
+LEFT_OUT = [
+    *("# rest of the file stays the same", "# The rest of the file remains unchanged.", "# same as before"),
+    *(
+        "# (other functions unchanged)",
+        "# omitted for brevity",
+        "# ...",
+        "// ...",
+        "# \u2026",
+        "/* ... */",
+        "<!-- ... -->",
+    ),
+    *(
+        "# ... other code ...",
+        "# ... existing code",
+        "    # ... keep existing ...",
+        "# [unchanged]",
+        "# Rest of your code here",
+    ),
+    *("# remaining functions as before", "# --- rest of file unchanged ---", "{/* ... rest of the component ... */}"),
+]
+
+
+@pytest.mark.parametrize("comment", LEFT_OUT)
+def test_a_comment_that_stands_for_lines_is_not_the_whole_file(comment: str) -> None:
+    answer = f"src/a.py\n{fenced(f'import sys{chr(10)}{comment}', 'python')}"
+    with pytest.raises(PatchFailed, match="is not the whole file"):
+        change_of(answer, TREE)
+    known = {**TREE, "src/a.py": f"import os\n{comment}\n"}
+    assert change_of(answer, known).written == {"src/a.py": f"import sys\n{comment}\n"}
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        *("# Loading the rest of the page...", "# ... and keep the existing order", "# The existing order is kept."),
+        *(
+            "# Other functions",
+            "# unchanged",
+            "# the same",
+            "# ---",
+            "#",
+            "# Rows stay as before if x is 0.",
+            "x[...] = 0",
+        ),
+    ],
+)
+def test_a_comment_that_says_something_is_a_line_like_others(comment: str) -> None:
+    answer = f"src/a.py\n{fenced(f'import sys{chr(10)}{comment}', 'python')}"
+    assert change_of(answer, TREE).written == {"src/a.py": f"import sys\n{comment}\n"}
+
+
+BEFORE = "def f(x):\n    return x\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"### src/a.py\n\nBefore:\n{fenced(BEFORE, 'python')}After:\n{fenced('def f(y):', 'python')}",
+        f"### src/a.py\n\nBefore:\n{fenced('    return x', 'python')}After:\n{fenced('    return y', 'python')}",
+        f"**src/a.py**\n{fenced(BEFORE, 'python')}becomes\n{fenced(BEFORE.replace('return x', 'return 1'), 'python')}",
+    ],
+)
+def test_of_several_blocks_for_one_file_none_is_taken(answer: str) -> None:
+    with pytest.raises(PatchFailed, match=r"src/a\.py: several code blocks may be it"):
+        change_of(answer, TREE)
+
+
+def test_a_block_that_shows_how_to_use_a_file_is_none_of_it() -> None:
+    usage = fenced("from src.a import f\nprint(f(1))", "python")
+    for head in ("### src/a.py\n\nAdds one:\n", "src/a.py\n"):
+        assert change_of(f"{head}{fenced(A_NEW, 'python')}Then:\n{usage}", TREE).written == {"src/a.py": A_NEW}
+
+
+def test_numbered_lines_are_bare_or_refused() -> None:
+    """A file whose own lines are numbered keeps its numbers."""
+    block = "src/a.py\n<<<<<<< SEARCH\n4:def f(x):\n5:    return x\n=======\n{}>>>>>>> REPLACE\n"
+    new = A.replace("    return x\n", "    y = x\n    return y\n")
+    for lines in ("4:def f(x):\n5:    y = x\n6:    return y\n", "4:def f(x):\n5:    y = x\n    return y\n"):
+        assert change_of(block.format(lines), TREE).written == {"src/a.py": new}
+    numbered = {"n.txt": "1:a\n2:b\n"}
+    assert change_of(f"n.txt\n{fenced('1:c' + chr(10) + '2:d')}", numbered).written == {"n.txt": "1:c\n2:d\n"}
+    with pytest.raises(PatchFailed, match=r"src/b\.py: its lines are numbered"):
+        change_of(f"src/b.py\n{fenced('1:C = 1' + chr(10) + '2:D = 1')}", TREE)
 
 
 CODE = "def f(x):\n    return x + 1\n"

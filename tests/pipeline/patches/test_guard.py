@@ -90,6 +90,21 @@ def test_these_may_not(path: str, reason: str) -> None:
     assert repr(path)[:200].rstrip("'") in refused.value.message
 
 
+SOURCES = ["src/openapi-spec.js", "bin/smoke-test.sh", "src/ab-test.ts", "src/spec.js"]
+TESTS = ["src/a.spec.ts", "src/a_test.go", "src/test_a.rb", "e2e/smoke-test.sh", "spec/a-spec.js", "src/__tests__/a.js"]
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_a_source_that_is_about_tests_is_none(path: str) -> None:
+    check_paths(Change({path: "1"}, {path: "2"}, ""), [])
+
+
+@pytest.mark.parametrize("path", TESTS)
+def test_a_test_is_told_by_its_runners_conventions(path: str) -> None:
+    with pytest.raises(PatchRefused, match="is a test"):
+        check_paths(Change({path: "1"}, {path: "2"}, ""), [])
+
+
 def test_a_test_may_not_be_deleted_and_other_files_may() -> None:
     with pytest.raises(PatchRefused, match=r"tests/test_app\.py': is a test"):
         check_paths(deleting("tests/test_app.py"), [])

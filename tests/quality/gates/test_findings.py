@@ -50,7 +50,7 @@ def marks(texts: Mapping[str, str]) -> Scanned:
 
 
 def new_marks(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[str, int]] | None:
-    scanned = scan_change(Change(before, after, ""), lambda path: path.endswith(".x"), marks)
+    scanned = scan_change(Change(before, after, ""), lambda path, text: path.endswith(".x"), marks)
     return None if scanned is None else [(finding.path, finding.line) for finding in scanned.findings]
 
 

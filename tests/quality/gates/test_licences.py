@@ -147,6 +147,12 @@ def test_a_dependency_that_was_there_is_old() -> None:
         (f"#!/bin/sh\n# {SPDX}GPL-3.0-or-later\n", 2),
         (f"/* {SPDX}MIT AND LGPL-2.1-only */\n", 1),
         (f"<!-- {SPDX}AGPL-3.0-only -->", 1),
+        (f'"""{SPDX}GPL-3.0-only"""\n', 1),
+        (f"x = '{SPDX}GPL-3.0-only\\n'\n", 1),
+        (f"--[[ {SPDX}GPL-3.0-only ]]\n", 1),
+        (f"(* {SPDX}GPL-3.0-only *)\n", 1),
+        (f"{{#- {SPDX}GPL-3.0-only -#}}\n", 1),
+        (f"/* {SPDX}MIT */ /* {SPDX}GPL-3.0-only. */\n", 1),
         ("# " + NOTICE.format(""), 1),
         ("#\n# " + NOTICE.format("Lesser "), 2),
         ("\n      GNU AFFERO GENERAL PUBLIC" + " LICENSE\n        Version 3, 19 November 2007\n", 2),
@@ -159,6 +165,24 @@ def test_headers_and_texts_are_flagged_unless_they_were_there(text: str, line: i
 
 
 def test_what_leaves_a_choice_or_only_speaks_of_the_gpl_passes() -> None:
-    good = {"a.c": f"// {SPDX}MIT OR GPL-3.0-only\n", "README.md": "This is not under the GPL.\n", "b.c": f"{SPDX}((\n"}
+    good = {
+        "a.c": f"// {SPDX}MIT OR GPL-3.0-only\n",
+        "README.md": "This is not under the GPL.\n",
+        "b.py": f"x = '{SPDX}{{licence}}'\n",
+    }
     assert said(ask(GATE, good)) == ("passed", "the change adds no finding")
     assert ask(GATE, NOTHING, {"a.c": f"{SPDX}GPL-3.0-only"}).status is GateStatus.NOT_NEEDED
+
+
+def test_a_header_that_cannot_be_read_does_not_pass() -> None:
+    header = {"a.c": f"\n// {SPDX}GPL 3.0\n"}
+    unread = "not looked at: a.c:2: the SPDX identifier 'GPL 3.0' cannot be read"
+    assert said(ask(GATE, header)) == ("not_run", unread)
+    assert ask(GATE, {"b.c": header["a.c"]}, header).status is GateStatus.PASSED, "it is old"
+    assert ask(GATE, {**header, "b.c": f"// {SPDX}GPL-3.0-only\n"}).status is GateStatus.FAILED
+
+
+def test_a_long_header_is_read_in_little_time() -> None:
+    gate = LicencesGate()
+    result = ask(gate, {"a.py": f"# {SPDX}x{' ' * 200_000}y\n"})
+    assert result.status is GateStatus.NOT_RUN and result.seconds < 5

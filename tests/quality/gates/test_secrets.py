@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from krins.domain import GateStatus
 from krins.quality.gates.secrets import SecretsGate
 from tests.quality.gates.conftest import NOTHING, ask, said, token
@@ -77,3 +79,32 @@ def test_hashes_and_plain_code_are_no_secrets() -> None:
 
 def test_a_change_that_writes_nothing_needs_no_look() -> None:
     assert ask(GATE, NOTHING, {"a.py": GUESSES}).status is GateStatus.NOT_NEEDED
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.py", 'errors["password"] = "must not be blank"\n'),
+        ("a.py", 'PASSWORD_LABEL = "Password"\n'),
+        ("a.py", 'secret_question = "Name of your 1st pet?"\n'),
+        ("de.json", '{"password": "Passwort"}'),
+        ("k8s.yaml", "secretName: app-tls\n"),
+        (".github/workflows/a.yml", "    secrets: inherit  # of 2\n"),
+    ],
+)
+def test_labels_messages_and_names_are_no_secrets(path: str, text: str) -> None:
+    assert said(ask(GATE, {path: text})) == ("passed", "the change adds no finding")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.py", "password = '{}'\n".format("hunter" + "2")),
+        ("a.yaml", "password: {}  # of the test server\n".format("hunter" + "2")),
+        ("a.yaml", "{{password: {}, user: bob}}\n".format("hunter" + "2")),
+        ("a.py", "secret = '{}'\n".format("qWxZvTrBnMkLpHgFdSjYcEaU" + "oI")),
+    ],
+)
+def test_values_with_digits_or_of_random_letters_are(path: str, text: str) -> None:
+    result = ask(GATE, {path: text})
+    assert result.is_red and result.evidence.startswith(f"{path}:1: Secret Keyword: ")

@@ -72,6 +72,30 @@ def test_javascript_and_typescript() -> None:
     assert ask(GATE, {"a.js": good}).status is GateStatus.PASSED
 
 
+def test_exec_of_a_regular_expression_is_no_command() -> None:
+    good = "/(a)/.exec(b || '');\nP.exec(b ?? '');\nP.exec(`${x}`);\nP.exec(a + b);\nexec(a || 'ls');\n"
+    assert said(ask(GATE, {"a.js": good, "b.ts": good})) == ("passed", "the change adds no finding")
+    bad = (
+        "import sh from 'node:child_process';\nimport * as all from 'child_process';\n"
+        "const own = require('child_process');\nsh.exec(`${x}`);\nall.execSync('a' + b);\nown.exec('a' + b);\n"
+        "require('child_process').exec('a' + b);\nchild_process.exec('a' + b);\nexec('a' + b);\n"
+    )
+    for path in ("a.js", "a.ts"):
+        places = [line.split(": ")[0] for line in ask(GATE, {path: bad}).evidence.splitlines()]
+        assert places == [f"{path}:{number}" for number in range(4, 10)]
+
+
+def test_eval_and_function_by_other_ways() -> None:
+    result = ask(GATE, {"a.js": "(0, eval)(t);\nwindow['eval'](t);\nnew globalThis.Function(t);\n(0, my)(t);\n"})
+    assert [line.split(": ")[0] for line in result.evidence.splitlines()] == ["a.js:1", "a.js:2", "a.js:3"]
+
+
+@pytest.mark.parametrize("path", ["bin/tool", "A.PY", "a.pyw"])
+def test_python_by_other_names(path: str) -> None:
+    result = ask(GATE, {path: "#!/usr/bin/env python3\nimport sys\nprint(eval(sys.argv[1]))\n"})
+    assert result.is_red and result.evidence.startswith(f"{path}:3: ruff S307: ")
+
+
 def test_what_cannot_be_read_does_not_pass() -> None:
     broken = ask(GATE, {"a.py": "def (:\n"})
     assert broken.status is GateStatus.NOT_RUN and "not looked at: a.py: ruff cannot parse it" in broken.evidence

@@ -18,6 +18,7 @@ WRONG = {
     "b.sh": ("#!/bin/sh\nif true; then\n", 3),
     "c.bash": ("x=(1 2)\nfi\n", 2),
     "script": ("#!/usr/bin/env bash\nfi\n", 2),
+    "bin/tool": ("#!/usr/bin/env python3\nx = (\n", 2),
     "d.json": ('{\n"a": 1,\n}', 3),
     "e.yaml": ("a: 1\nb: [", 2),
     "f.toml": ("a = 1\nb =\n", 2),
@@ -55,6 +56,17 @@ def test_each_language_has_its_errors_found_by_file_and_line(gate: SyntaxGate) -
 
 def test_what_parses_passes(gate: SyntaxGate) -> None:
     assert said(ask(gate, RIGHT)) == ("passed", "6 files parsed")
+
+
+def test_a_byte_order_mark_is_no_error_and_hides_none(gate: SyntaxGate) -> None:
+    good = {"a.py": "\ufeffx = 1\n", "b.json": '\ufeff{"a": 1}'}
+    assert said(ask(gate, good)) == ("passed", "2 files parsed")
+    bad = ask(gate, {"a.py": "\ufeffx = (\n", "b.json": '\ufeff{"a": '}, good)
+    assert bad.is_red and [line.split(":")[0] for line in bad.evidence.splitlines()] == ["a.py", "b.json"]
+
+
+def test_a_script_of_python_2_is_not_judged_by_python_3(gate: SyntaxGate) -> None:
+    assert ask(gate, {"tool": "#!/usr/bin/python2.7\nprint 'x'\n"}).status is GateStatus.NOT_NEEDED
 
 
 @NODE
