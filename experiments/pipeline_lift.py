@@ -32,7 +32,7 @@ from krins.domain import FailureKind, Outcome
 from krins.interfaces import FloatArray, IntArray
 from krins.runs.pipelines import pipeline_figures
 from krins.runs.publish import read_outcomes
-from krins.runs.result import Figure, PipelineFigures
+from krins.runs.result import PipelineFigures, Share
 from krins.statistics.clustered import Interval, cluster_codes, clustered_interval
 from krins.statistics.contrasts import saving_values
 from krins.statistics.judging import share_interval
@@ -81,7 +81,7 @@ def cost(outcome: Outcome) -> float:
     return float(outcome.cost_usd) if outcome.cost_usd is not None else float("nan")
 
 
-def written(interval: Interval | Figure | None, digits: int = 3) -> str:
+def written(interval: Interval | Share | None, digits: int = 3) -> str:
     if interval is None:
         return "-"
     limits = "" if interval.low is None else f" [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"

@@ -14,7 +14,8 @@ from rich.table import Table
 from krins.reports.notation import UNKNOWN
 
 if TYPE_CHECKING:
-    from krins.runs.judge_figures import JudgeFigures, JudgeReport, PassRate, Share
+    from krins.runs.judge_figures import JudgeFigures, JudgeReport, PassRate
+    from krins.runs.result import Share
 
 
 def render_judge(report: JudgeReport, console: Console) -> None:

@@ -11,16 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from krins.reports.columns import definitions
 from krins.reports.notation import UNKNOWN
-from krins.runs.result import Figure, PipelineFigures
+from krins.runs.result import PipelineFigures, Share
 
 _LEGEND = (
     ("no change", "share of the answers out of which no change could be read"),
     ("accepted", "share of the attempts that submitted what gates and judge had accepted; right: by the hidden tests"),
-    (
-        "tests",
-        "share of the attempts with own tests that fail beforehand; agree: with the hidden ones, in the end",
-    ),
+    ("tests", "share of the attempts with own tests that fail beforehand; agree: with the hidden ones, in the end"),
 )
 
 
@@ -41,11 +39,10 @@ def render_pipeline(rows: Sequence[PipelineFigures], console: Console) -> None:
     console.print("\nOn the way to what was submitted\n")
     console.print(table, highlight=False)
     console.print()
-    for term, meaning in _LEGEND[: 3 if has_tests else 2]:
-        console.print(f"{term}: {meaning}", highlight=False)
+    console.print(definitions(_LEGEND[: 3 if has_tests else 2], console))
 
 
-def _write(share: Figure | None) -> str:
+def _write(share: Share | None) -> str:
     if share is None:
         return UNKNOWN
     limits = "" if share.low is None or share.high is None else f"\n[{share.low:.2f}, {share.high:.2f}]"

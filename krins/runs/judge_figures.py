@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from krins.errors import UserError
 from krins.interfaces import BoolArray, FloatArray
 from krins.pipeline.judging.measuring import Measured
+from krins.runs.result import Share
 from krins.statistics.clustered import Interval, cluster_codes
 from krins.statistics.judging import (
     Counted,
@@ -26,16 +27,6 @@ from krins.statistics.judging import (
     rates,
     share_interval,
 )
-
-
-class Share(BaseModel):
-    """A mean and its 95% interval over tasks; limits are None where the data cannot give any."""
-
-    model_config = ConfigDict(frozen=True)
-
-    mean: float
-    low: float | None
-    high: float | None
 
 
 class JudgeFigures(BaseModel):
@@ -146,12 +137,12 @@ def _figures(measured: Sequence[Measured], threshold: float) -> JudgeFigures:
         n_right=int(truths.sum()),
         n_wrong=int((~truths).sum()),
         n_tasks=len(set(clusters.tolist())),
-        sensitivity=_share(alone.sensitivity),
-        specificity=_share(alone.specificity),
-        balanced_accuracy=_share(alone.balanced_accuracy),
-        area_under_curve=_share(area_under_curve(scores, truths, clusters)),
-        sensitivity_with_gates=_share(gated.sensitivity),
-        specificity_with_gates=_share(gated.specificity),
+        sensitivity=Share.of(alone.sensitivity),
+        specificity=Share.of(alone.specificity),
+        balanced_accuracy=Share.of(alone.balanced_accuracy),
+        area_under_curve=Share.of(area_under_curve(scores, truths, clusters)),
+        sensitivity_with_gates=Share.of(gated.sensitivity),
+        specificity_with_gates=Share.of(gated.specificity),
         brier_score=found.brier_score,
         calibration_error=found.expected_error,
         order_effect=effect,
@@ -190,16 +181,11 @@ def _length_correlation(scores: FloatArray, truths: BoolArray, lengths: FloatArr
 def _pass_rate(kept: Sequence[Measured], answers: Sequence[Measured], threshold: float) -> PassRate:
     clusters = cluster_codes([one.task_id for one in answers])
     accepts = _accepts(answers, threshold)
-    right, by_judge = (
-        share_interval(values, clusters) for values in (np.array([one.is_right for one in answers]), accepts)
-    )
+    right = Share.of(share_interval(np.array([one.is_right for one in answers]), clusters))
+    accepted = Share.of(share_interval(accepts, clusters))
     assert right is not None  # there are answers
-    assert by_judge is not None
-    return PassRate(
-        by_hidden_tests=Share(**right._asdict()),
-        accepted=Share(**by_judge._asdict()),
-        adjusted=_share(_adjusted(kept, accepts, threshold)),
-    )
+    assert accepted is not None
+    return PassRate(by_hidden_tests=right, accepted=accepted, adjusted=Share.of(_adjusted(kept, accepts, threshold)))
 
 
 def _adjusted(kept: Sequence[Measured], accepts: BoolArray, threshold: float) -> Interval | None:
@@ -214,8 +200,4 @@ def _adjusted(kept: Sequence[Measured], accepts: BoolArray, threshold: float) ->
         return None
 
 
-def _share(found: Interval | None) -> Share | None:
-    return None if found is None else Share(**found._asdict())
-
-
-__all__ = ["JudgeFigures", "JudgeReport", "PassRate", "Share", "Verifier", "summarise"]
+__all__ = ["JudgeFigures", "JudgeReport", "PassRate", "Verifier", "summarise"]

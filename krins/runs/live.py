@@ -203,5 +203,5 @@ def cell_of(outcome: Outcome) -> Cell:
 
 
 def _unanswered(outcome: Outcome) -> bool:
-    """Or not judged: what had answers is taken up again too, and those come out of the cache."""
+    """Or not judged: what had answers is taken up again too, and those come out of the cache where there is one."""
     return outcome.failure is not None and outcome.failure.kind in UNANSWERED

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from krins.domain import FailureKind, Outcome
-from krins.runs.result import Figure, PipelineFigures
+from krins.runs.result import PipelineFigures, Share
 from krins.statistics.clustered import cluster_codes
 from krins.statistics.judging import share_interval
 
@@ -48,8 +48,8 @@ def _is_accepted(outcome: Outcome) -> bool:
     return outcome.submitted is not None and outcome.rounds[outcome.submitted].is_accepted
 
 
-def _share(cases: Iterable[tuple[str, bool]]) -> Figure | None:
+def _share(cases: Iterable[tuple[str, bool]]) -> Share | None:
     """Of pairs of a task and whether it holds; None where there are none."""
     listed = list(cases)
-    found = share_interval(np.array([holds for _, holds in listed]), cluster_codes([task for task, _ in listed]))
-    return found and Figure(mean=found.mean, low=found.low, high=found.high)
+    clusters = cluster_codes([task for task, _ in listed])
+    return Share.of(share_interval(np.array([holds for _, holds in listed]), clusters))

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     import pandas as pd
 
+    from krins.statistics.clustered import Interval
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -30,6 +32,18 @@ class Figure(_Frozen):
     high: float | None = None
     replication_low: float | None = None
     replication_high: float | None = None
+
+
+class Share(_Frozen):
+    """A mean and its 95% interval over tasks; limits are None where the data cannot give any."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, found: Interval | None) -> Share | None:
+        return None if found is None else cls(mean=found.mean, low=found.low, high=found.high)
 
 
 class ErrorCounts(_Frozen):
@@ -147,15 +161,15 @@ class PipelineFigures(_Frozen):
     n_attempts: int
     n_answers: int
     """Of the proposer: at least one an attempt, unless it could not be asked."""
-    unusable: Figure | None
+    unusable: Share | None
     """Share of the answers out of which no change could be read."""
-    accepted: Figure | None
+    accepted: Share | None
     """Share of the attempts that submitted what gates and judge had accepted."""
-    accepted_right: Figure | None
+    accepted_right: Share | None
     """Share of those that the hidden tests pass."""
-    tests_written: Figure | None = None
+    tests_written: Share | None = None
     """Share of the attempts with generated tests that fail on the unchanged tree; None where none were asked for."""
-    tests_agree: Figure | None = None
+    tests_agree: Share | None = None
     """Share of those whose tests said of the submitted change what the hidden ones said."""
 
 

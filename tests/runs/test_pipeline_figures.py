@@ -11,7 +11,7 @@ from rich.console import Console
 from krins.domain import Failure, FailureKind, GeneratedTests, Outcome, Round
 from krins.reports.pipeline_table import render_pipeline
 from krins.runs.pipelines import pipeline_figures
-from krins.runs.result import Figure, PipelineFigures
+from krins.runs.result import PipelineFigures, Share
 from krins.statistics.judging import wilson_interval
 
 REFUSED, ACCEPTED, NO_CHANGE = Round("diff"), Round("diff", is_accepted=True), Round(problem="no code in it")
@@ -34,7 +34,7 @@ OUTCOMES = [
 ]
 
 
-def mean(figure: Figure | None) -> float:
+def mean(figure: Share | None) -> float:
     assert figure is not None
     return figure.mean
 
