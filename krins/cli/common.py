@@ -18,6 +18,7 @@ from krins.errors import Interrupted, KrinsError, StorageFault, boundary
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from krins.reports.page import Page
     from krins.runs.progress import Progress
     from krins.runs.result import RunResult
 
@@ -49,6 +50,10 @@ class _NewFile(click.ParamType[Path]):
 
 
 NEW_FILE = _NewFile()
+report_option = click.option(
+    "--report", "report_folder", type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write the report to: a page, a PDF, and tables as CSV.",
+)  # fmt: skip
 json_option = click.option("--json", "json_path", type=NEW_FILE, help="Write the result there as JSON.")
 
 
@@ -129,3 +134,11 @@ def write_file(path: Path, text: str) -> None:
         return
     with published(path) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def write_report(page: Page, folder: Path) -> None:
+    """Write the report of a study, and say where it is."""
+    from krins.reports.page import write_page
+
+    write_page(page, folder)
+    click.echo(f"report: {folder / 'index.html'}", err=True)

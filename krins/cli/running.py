@@ -38,7 +38,7 @@ class _Usd(click.ParamType[Decimal]):
         return amount
 
 
-def _spending_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def spending_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What both commands that call models take."""
     for option in (
         click.option("--budget-usd", type=_Usd(), help="Most to spend, instead of the suite's budget.run.usd."),
@@ -68,7 +68,7 @@ class _Workers(click.ParamType[int | None]):
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @tracking_option
 @click.option("--no-tracking", is_flag=True, help="Do not log to MLflow; `history sync` can do it later.")
-@_spending_options
+@spending_options
 @unsafe_option
 @home_option
 def run(
@@ -117,7 +117,7 @@ def run(
 @click.argument("suite", type=PATH)
 @click.option("--output", type=NEW_FILE, required=True, help="Outcome table to write (.parquet).")
 @click.option("--resume", "resume_id", metavar="RUN", help="Go on with a recording, or add samples to it.")
-@_spending_options
+@spending_options
 @unsafe_option
 @home_option
 def record(

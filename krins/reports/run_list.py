@@ -10,6 +10,7 @@ from rich.table import Table
 
 from krins.runs.history.pruning import Sizes
 from krins.runs.history.run_rows import RunRow
+from krins.runs.records import COMMANDS, NOUNS
 from krins.runs.session import RunLog
 
 
@@ -27,7 +28,7 @@ def render_runs(rows: Sequence[RunRow], sizes: Sizes, console: Console) -> None:
     for row in rows:
         table.add_row(
             row.run_id,
-            row.state if row.purpose != "record" else "recording",
+            row.state if row.purpose in (None, "run") else NOUNS[row.purpose],
             f"{row.started_at:%Y-%m-%d %H:%M:%S}",
             _known(row.environment),
             _known(row.n_tasks),
@@ -59,8 +60,8 @@ def render_run(row: RunRow, log: RunLog, size_bytes: int, folder: Path, console:
         table.add_row(name, value)
     console.print(table, highlight=False)
     if row.state == "unfinished":
-        verb = "record SUITE --output TABLE" if row.purpose == "record" else "run"
-        console.print(f"go on with: krins-eval {verb} --resume {row.run_id}", highlight=False)
+        command = COMMANDS[row.purpose or "run"]
+        console.print(f"go on with: krins-eval {command} --resume {row.run_id}", highlight=False)
 
 
 def _known(value: object) -> str:

@@ -27,6 +27,11 @@ from krins.suite import Suite
 
 JOURNAL_VERSION = 1
 
+Purpose = Literal["run", "record", "race"]
+NOUNS: dict[str, str] = {"run": "run", "record": "recording", "race": "race"}
+COMMANDS: dict[str, str] = {"run": "run", "record": "record SUITE --output TABLE", "race": "race"}
+"""By purpose: what a journal is called, and the command of `krins-eval` that goes on with it."""
+
 
 class Cell(NamedTuple):
     """One experiment: a task given to an arm for the `sample`-th time."""
@@ -45,7 +50,7 @@ class Started(_Record):
 
     kind: Literal["started"] = "started"
     version: int = JOURNAL_VERSION
-    purpose: Literal["run", "record"] = "run"
+    purpose: Purpose = "run"
     run_id: str
     krins_version: str
     started_at_seconds: float
@@ -64,6 +69,8 @@ class Started(_Record):
     """The tasks of a live suite, and of a recorded one that makes features of them."""
     tasks_sha256: str | None = None
     """Of a live suite's tasks with their hidden tests."""
+    options: dict[str, str | float] = {}
+    """What the command line said of a race beside the suite."""
 
 
 class Dispatched(_Record):

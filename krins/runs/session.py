@@ -10,14 +10,25 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
 
 from krins.domain import Outcome
 from krins.errors import RunError, StorageFault
 from krins.runs.journal import Damage, JournalWriter, read_journal
 from krins.runs.live import Before, cell_of
 from krins.runs.plan import Stream
-from krins.runs.records import Cell, Decided, Dispatched, Finished, Observed, Record, Started, parse_records
+from krins.runs.records import (
+    COMMANDS,
+    NOUNS,
+    Cell,
+    Decided,
+    Dispatched,
+    Finished,
+    Observed,
+    Purpose,
+    Record,
+    Started,
+    parse_records,
+)
 from krins.runs.result import RunResult
 from krins.runs.store import Store
 from krins.runs.streams import Trajectory
@@ -103,8 +114,8 @@ def new_session(store: Store, started: Started) -> Iterator[Session]:
 
 
 @contextmanager
-def resumed_session(store: Store, run_id: str, purpose: Literal["run", "record"]) -> Iterator[Session]:
-    """Go on with a run, or with a recording.
+def resumed_session(store: Store, run_id: str, purpose: Purpose) -> Iterator[Session]:
+    """Go on with a run, a recording or a race.
 
     Raises:
         RunError: it is not of that purpose, another process is writing it, or its journal cannot be gone on with.
@@ -112,9 +123,10 @@ def resumed_session(store: Store, run_id: str, purpose: Literal["run", "record"]
     with store.lock(run_id):
         log = read_run(store, run_id)
         if log.started.purpose != purpose:
-            other = "recording" if purpose == "run" else "run"
-            command = "record SUITE --output TABLE" if purpose == "run" else "run"
-            raise RunError(f"{run_id} is a {other}", f"go on with it by: krins-eval {command} --resume {run_id}")
+            found = log.started.purpose
+            raise RunError(
+                f"{run_id} is a {NOUNS[found]}", f"go on with it by: krins-eval {COMMANDS[found]} --resume {run_id}"
+            )
         with JournalWriter(store.journal(run_id)) as journal:
             yield Session(store, log, journal)
 
