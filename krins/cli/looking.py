@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from krins.cli.common import PATH, console, home_option, json_option, show_result, write_file
+from krins.cli.common import (
+    PATH,
+    console,
+    home_option,
+    json_option,
+    report_option,
+    show_result,
+    write_file,
+    write_report,
+)
 
 
 @click.command()
@@ -28,8 +37,17 @@ def show(name: str, json_path: Path | None, home: Path) -> None:
 @click.option("--logged", metavar="LABEL", help="Whose decisions to read, where the run has several routers.")
 @click.option("--replication", type=click.IntRange(min=0), default=0, show_default=True)
 @json_option
+@report_option
 @home_option
-def what_if(name: str, router: str, logged: str | None, replication: int, json_path: Path | None, home: Path) -> None:
+def what_if(
+    name: str,
+    router: str,
+    logged: str | None,
+    replication: int,
+    json_path: Path | None,
+    report_folder: Path | None,
+    home: Path,
+) -> None:
     """Estimate what ROUTER would have scored and cost on the traffic that another one served in RUN."""
     import json
 
@@ -41,6 +59,10 @@ def what_if(name: str, router: str, logged: str | None, replication: int, json_p
     if json_path is not None:
         write_file(json_path.resolve(), json.dumps(as_json(found), indent=2, allow_nan=False) + "\n")
     render_what_if(found, console())
+    if report_folder is not None:
+        from krins.reports.what_if_page import what_if_page
+
+        write_report(what_if_page(found), report_folder)
 
 
 @click.command()

@@ -92,7 +92,7 @@ def _leads(found: RaceResult, width: int) -> alt.LayerChart:
     lines = base.mark_rule(strokeWidth=2, color=_BAR).encode(x=alt.X("least:Q", title=title), x2="lead:Q")
     points = base.mark_point(filled=True, size=60, color=_BAR, opacity=1).encode(x="lead:Q")
     zero = alt.Chart(inline([{"at": 0}])).mark_rule(color=FAINT, strokeDash=[4, 3]).encode(x="at:Q")
-    return layered(zero, lines, points).properties(width=int(width * 0.7), height=_ROW_PIXELS * len(rows))
+    return layered(zero, lines, points).properties(width=width, height=_ROW_PIXELS * len(rows))
 
 
 def _asked(found: RaceResult, width: int) -> alt.LayerChart:
@@ -111,4 +111,4 @@ def _asked(found: RaceResult, width: int) -> alt.LayerChart:
     title = "US dollars" if by_cost else "answers"
     grid = base.mark_bar(color=_GRID).encode(x=alt.X("grid:Q", title=title))
     asked = base.mark_bar(color=_BAR).encode(x="asked:Q")
-    return layered(grid, asked).properties(width=int(width * 0.7), height=_ROW_PIXELS * len(rows))
+    return layered(grid, asked).properties(width=width, height=_ROW_PIXELS * len(rows))

@@ -33,7 +33,7 @@ def render_what_if(found: WhatIf, console: Console) -> None:
         console.print(table, crop=False)
         console.print()
     console.print(definitions(_legend(found), console))
-    for note in _notes(found):
+    for note in notes_of(found):
         console.print(Text(f"note: {note}", overflow="fold"))
 
 
@@ -76,7 +76,8 @@ def _legend(found: WhatIf) -> Iterator[tuple[str, str]]:
         yield "known", "computed from every model's recorded outcomes; the estimates have seen none but the logged ones"
 
 
-def _notes(found: WhatIf) -> Iterator[str]:
+def notes_of(found: WhatIf) -> Iterator[str]:
+    """What a reader must know to trust it, or not to."""
     seen = found.overlap
     error = "" if seen.mean_weight_error is None else f" ± {1.96 * seen.mean_weight_error:.2g}"
     yield (

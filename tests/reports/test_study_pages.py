@@ -1,0 +1,90 @@
+"""The pages of a race and of an off-policy answer: what they claim, and that the numbers are the result's own."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from krins.reports.page import write_page
+from krins.reports.race_page import race_page
+from krins.reports.what_if_page import what_if_page
+from krins.statistics.off_policy import Estimate
+from krins.statistics.overlap import Overlap
+from krins.studies.race_result import Raced, RaceOptions, RaceResult
+from krins.studies.what_if import Answer, WhatIf
+
+RACE = RaceResult(
+    run_id=None,
+    suite="s",
+    environment="recorded",
+    among="models",
+    options=RaceOptions(),
+    seed=1,
+    unit="answers",
+    winner="a<b>",
+    is_settled=False,
+    racers=[
+        Raced(
+            name="a<b>", n_asked=30, n_grid=40, mean=0.9, lead=0.0, least_lead=None, paid_usd=3.0, grid_usd=4.0,
+            is_settled=True,
+        ),
+        Raced(
+            name="c", n_asked=30, n_grid=40, mean=0.8, lead=0.1, least_lead=-0.05, paid_usd=0.3, grid_usd=0.4,
+            is_settled=False,
+        ),
+    ],
+    n_answers=60,
+    n_grid=80,
+    paid_usd=3.3,
+    grid_usd=4.4,
+    is_grid_usd_known=True,
+    notes=["a note"],
+)  # fmt: skip
+
+
+def what_if(*estimates: Estimate) -> WhatIf:
+    seen = Overlap(100, 30.4, 9.5, 0.2, 1.05, 0.05, 0.0, 0.1)
+    return WhatIf("r", "random", "t", 0, 100, 0, 0, 7, False, False, seen, Answer(0.5, estimates, 0.72), None)
+
+
+def test_a_race_that_is_open_claims_nothing(tmp_path: Path) -> None:
+    page = race_page(RACE)
+    assert page.decision == (
+        "Not settled: a<b> is ahead, and c may still be better. 60 of 80 answers of the full grid: $3.30 of $4.40, 75%."
+    )
+    write_page(page, tmp_path)
+    html = (tmp_path / "index.html").read_text()
+    assert "a&lt;b&gt;" in html
+    assert "a<b>" not in html
+    with (tmp_path / "race.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["name"], row["n_asked"], row["state"]) for row in rows] == [
+        ("a<b>", "30", "ahead"),
+        ("c", "30", "open"),
+    ]
+    assert float(rows[1]["least_lead"]) == -0.05
+
+
+@pytest.mark.parametrize(
+    ("estimate", "said"),
+    [
+        (Estimate("SNDR", 0.7, 0.6, 0.8, 0.05, 60.0, 50, True), "t would have been better than random: quality 0.700"),
+        (Estimate("SNDR", 0.3, 0.2, 0.4, 0.05, 60.0, 50, True), "t would have been worse than random"),
+        (Estimate("SNDR", 0.6, 0.4, 0.8, 0.05, 60.0, 50, True), "t would not be told apart from random"),
+        (Estimate("SNDR", 0.7, 0.6, 0.8, 0.05, 60.0, 50, False), "too small, or too one-sided"),
+        (Estimate("SNDR", 0.7, None, None, None, 60.0, 50, True), "too small, or too one-sided"),
+    ],
+)
+def test_an_off_policy_page_claims_what_its_interval_bears(estimate: Estimate, said: str) -> None:
+    assert said in what_if_page(what_if(estimate)).decision
+
+
+def test_an_estimator_is_not_picked_for_its_answer(tmp_path: Path) -> None:
+    liked = Estimate("IPS", 0.9, 0.85, 0.95, 0.02, 60.0, 50, True)
+    preferred = Estimate("SNDR", 0.6, 0.4, 0.8, 0.05, 60.0, 50, True)
+    page = what_if_page(what_if(liked, preferred))
+    assert "by SNDR" in page.decision
+    write_page(page, tmp_path)
+    assert (tmp_path / "quality.csv").read_text().splitlines()[2].startswith("IPS,0.9,0.85,0.95,")
