@@ -8,6 +8,7 @@ Left out: how any of these is made. A task here is what a router and a model may
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -29,6 +30,9 @@ class Task:
     language: str | None = None
     repository: str | None = None
     """Where the task comes from. Intervals are clustered by it: tasks of one repository are not independent."""
+    date: dt.date | None = field(default=None, repr=False)
+    """When the task came up, where that is known. No part of its text form, which fingerprints of tasks are made of:
+    it changes nothing about what is asked and judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 The file: `task_id`, `model`, `quality` in [0, 1] and `cost_usd` are required (the last may be null throughout);
 `sample` tells repeated answers apart; `repo`, `language`, `category`, `difficulty`, `prompt`, `input_tokens`,
-`output_tokens`, `context_tokens`, `whole_context_tokens`, `latency_s` and `failure` are used where present; any column
-may serve in filters. Null is unknown.
+`output_tokens`, `context_tokens`, `whole_context_tokens`, `latency_s`, `date` and `failure` are used where present; any
+column may serve in filters. Null is unknown. A task has the date of its rows; where they differ they are dates of
+something else, such as of the answers, and the task has none.
 
 Invariants: (task_id, model, sample) is unique; tasks and models come sorted, so the order of rows does not matter.
 Left out: tables larger than memory.
@@ -11,6 +12,7 @@ Left out: tables larger than memory.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +65,7 @@ def _to_table(rows: Rows) -> OutcomeTable:
         failure[task, arm, place] = [codes[name] for name in columns["failure"]]
     quality = spread("quality")
     return OutcomeTable(
-        tasks=_tasks(rows, task_ids, first_row),
+        tasks=_tasks(rows, task_ids, first_row, task),
         arms=tuple(Arm(str(name)) for name in models),
         quality=quality,
         cost_usd=spread("cost_usd"),
@@ -97,8 +99,8 @@ def _places(rows: Rows, cell: IntArray) -> IntArray:
     return place
 
 
-def _tasks(rows: Rows, task_ids: NDArray[np.str_], first_row: IntArray) -> tuple[Task, ...]:
-    """A task is described by its first row in the file."""
+def _tasks(rows: Rows, task_ids: NDArray[np.str_], first_row: IntArray, task: IntArray) -> tuple[Task, ...]:
+    """A task is described by its first row in the file, but for its date."""
 
     def described(name: str) -> list[Any]:
         column = rows.columns.get(name)
@@ -106,4 +108,18 @@ def _tasks(rows: Rows, task_ids: NDArray[np.str_], first_row: IntArray) -> tuple
 
     described_by = [described(name) for name in ("category", "difficulty", "language", "repo")]
     prompts = [prompt or "" for prompt in described("prompt")]
-    return tuple(Task(*fields) for fields in zip(map(str, task_ids), prompts, *described_by, strict=True))
+    dates = _dates(rows.columns.get("date"), task, len(task_ids))
+    return tuple(Task(*fields) for fields in zip(map(str, task_ids), prompts, *described_by, dates, strict=True))
+
+
+def _dates(column: NDArray[np.datetime64] | None, task: IntArray, n_tasks: int) -> list[dt.date | None]:
+    """Of each task: the one date that its rows have, those of them that have any."""
+    if column is None:
+        return [None] * n_tasks
+    is_known = ~np.isnat(column)
+    days = column[is_known].astype("datetime64[D]").astype(np.int64)
+    first, last = np.full(n_tasks, np.iinfo(np.int64).max), np.full(n_tasks, np.iinfo(np.int64).min)
+    np.minimum.at(first, task[is_known], days)
+    np.maximum.at(last, task[is_known], days)
+    dates = first.astype("datetime64[D]").tolist()
+    return [date if same else None for date, same in zip(dates, first == last, strict=True)]

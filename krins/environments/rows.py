@@ -1,7 +1,8 @@
 """The rows of an outcome table, as columns: read by DuckDB, filtered, every value checked.
 
 Invariants: nothing is read past silently: a value that cannot be is an error that names its row in the file.
-Unknown text is None, unknown numbers are NaN (a NaN in the file itself is refused: it says neither).
+Unknown text is None, unknown dates are NaT, unknown numbers are NaN (a NaN in the file itself is refused: it says
+neither).
 Left out: what the rows mean together (`krins.environments.reading`).
 """
 
@@ -28,7 +29,12 @@ _REQUIRED = ("task_id", "model", "quality", "cost_usd")
 _TOKENS = ("input_tokens", "output_tokens", "context_tokens", "whole_context_tokens")
 _NUMBERS = ("quality", "cost_usd", *_TOKENS, "latency_s")
 _TEXTS = ("task_id", "model", "repo", "language", "category", "difficulty", "prompt", "failure")
-_SQL_TYPES = dict.fromkeys(_NUMBERS, "double") | dict.fromkeys(_TEXTS, "varchar") | {"sample": "double"}
+_SQL_TYPES = dict.fromkeys(_NUMBERS, "double") | dict.fromkeys(_TEXTS, "varchar") | {"sample": "double", "date": "date"}
+_WRONG = {
+    "double": ("which is no number", "write null for unknown"),
+    "date": ("which is no date", "write 2025-01-31, or null for unknown; rename a column of another meaning"),
+}
+"""Of a value that is not of its column's type: what is wrong, and the remedy."""
 _LEAST_USD, _MOST_USD = 1e-15, 1e9
 _READERS = {
     ".parquet": "read_parquet({path})",
@@ -179,9 +185,8 @@ def _fetch(connection: DuckDBPyConnection, theirs: Mapping[str, str], condition:
             f" where {condition} and {_name(name)} is not null and ({cast} is null{nan}) order by 1 limit 1"
         ).fetchone()
         if wrong:
-            raise TableError(
-                f"{path}: row {wrong[0]}: {name} is {wrong[1]!r}, which is no number", "write null for unknown"
-            )
+            said, remedy = _WRONG[kind]
+            raise TableError(f"{path}: row {wrong[0]}: {name} is {wrong[1]!r}, {said}", remedy)
     selected = ", ".join(f"cast({_name(name)} as {_SQL_TYPES[ours]}) as {ours}" for ours, name in theirs.items())
     query = f"select row_number, {selected} from source where {condition} order by row_number"
     arrays = connection.execute(query).fetchnumpy()
@@ -192,13 +197,14 @@ def _fetch(connection: DuckDBPyConnection, theirs: Mapping[str, str], condition:
 
 
 def _plain(values: Any) -> NDArray[Any]:
-    """A masked array as a plain one: None for unknown text, NaN for unknown numbers."""
+    """A masked array as a plain one: None for unknown text, NaN for unknown numbers, NaT for unknown dates."""
     masked = np.ma.getmaskarray(values)
     data = np.asarray(np.ma.getdata(values))
     if not masked.any():
         return data
-    plain = data.copy() if data.dtype.kind == "O" else data.astype(np.float64)
-    plain[masked] = None if data.dtype.kind == "O" else np.nan
+    kind = data.dtype.kind
+    plain = data.copy() if kind in "OM" else data.astype(np.float64)
+    plain[masked] = None if kind == "O" else np.datetime64("NaT") if kind == "M" else np.nan
     return plain
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 640, 400
 """Of the plot itself, in pixels."""
 INK, FAINT, PALE = "#333333", "#707070", "#9a9a9a"
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#aa3377", "#8c6d00", "#332288", "#c1272d", "#000000")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#aa3377", "#8c6d00", "#332288", "#c1272d", "#000000")
 """After Okabe and Ito, "Color Universal Design" (2008), with the pale ones darkened."""
 _POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:"
 
@@ -32,12 +32,12 @@ Row = Mapping[str, float | str | Sequence[str] | None]
 
 def router_colours(result: RunResult) -> list[str]:
     """One for each router, in the result's order; they come round again after eight."""
-    return [_COLOURS[i % len(_COLOURS)] for i in range(len(result.routers))]
+    return [COLOURS[i % len(COLOURS)] for i in range(len(result.routers))]
 
 
 def router_rounds(result: RunResult) -> list[int]:
     """How often the colours had been used up before each router; tells apart those that share one."""
-    return [i // len(_COLOURS) for i in range(len(result.routers))]
+    return [i // len(COLOURS) for i in range(len(result.routers))]
 
 
 def inline(rows: Sequence[Row]) -> alt.InlineData:

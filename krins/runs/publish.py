@@ -1,7 +1,8 @@
 """A finished run as immutable Parquet: what was decided, and the outcomes that it drew from.
 
 Invariants: files appear whole, by atomic rename; their columns and types are the two schemas below, whatever the run;
-where tasks have source trees, outcomes have the columns of context too, which views over many runs leave out.
+where tasks have source trees, outcomes have the columns of context too, and where they have dates, those, which views
+over many runs leave out.
 An outcome table has the columns that `krins.environments.reading` reads, so one run's outcomes can be another's
 recorded environment. Left out: the catalogue over all runs (`krins.runs.history`).
 """
@@ -190,6 +191,9 @@ def encode_outcomes(table: OutcomeTable, is_live: bool) -> bytes:
     if table.context is not None:
         schema = _with_context(schema)
         columns |= {name: known(tokens, pa.int64()) for name, tokens in zip(_CONTEXT, table.context, strict=True)}
+    if any(t.date is not None for t in table.tasks):
+        schema = schema.append(pa.field("date", pa.date32()))
+        columns["date"] = pa.array([t.date for t in table.tasks], pa.date32()).take(pa.array(task))
     buffer = pa.BufferOutputStream()
     pq.write_table(pa.table(columns, schema=schema), buffer, compression="zstd")
     return bytes(buffer.getvalue().to_pybytes())

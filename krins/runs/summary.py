@@ -38,15 +38,15 @@ def summarise(
     plan: Plan, table: OutcomeTable, cells: Cells | None, trajectories: Iterable[Trajectory]
 ) -> list[RouterResult]:
     """One row for each router of the suite, in its order."""
-    tallies = [Tally(plan, table, cells, _expected_reward(router, table, cells)) for router in plan.suite.routers]
+    tallies = [Tally(plan, table, cells, expected_reward(router, table, cells)) for router in plan.suite.routers]
     for trajectory in sorted(trajectories, key=lambda t: t.stream.block):
         tallies[trajectory.stream.router].add(trajectory)
     clusters = cluster_codes([task.repository for task in table.tasks])
     return [_Row(plan, cells, clusters, router, tally).result() for router, tally in enumerate(tallies)]
 
 
-def _expected_reward(router: Router, table: OutcomeTable, cells: Cells | None) -> FloatArray | None:
-    """Shape (n_tasks,); of a cascade."""
+def expected_reward(router: Router, table: OutcomeTable, cells: Cells | None) -> FloatArray | None:
+    """Mean reward of each task, shape (n_tasks,), by expectation; None for a router that asks one model a task."""
     if not isinstance(router, CascadeRouter) or cells is None:
         return None
     verifier = router.verifier

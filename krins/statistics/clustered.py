@@ -32,8 +32,25 @@ def cluster_codes(labels: Sequence[Hashable | None]) -> IntArray:
     )
 
 
-def clustered_interval(values: FloatArray, clusters: IntArray, level: float = 0.95) -> Interval:
-    """Mean of `values` with a cluster-robust t interval.
+class ClusteredMean(NamedTuple):
+    """A mean and what tests of it need."""
+
+    mean: float
+    standard_error: float
+    """CR2; 0 (up to rounding) where all values are the same."""
+    degrees_of_freedom: float
+    """Bell and McCaffrey's."""
+    n_clusters: int
+
+    def half_width(self, level: float = 0.95) -> float:
+        """Half of the interval at that level."""
+        from scipy.special import stdtrit
+
+        return float(stdtrit(self.degrees_of_freedom, 0.5 + level / 2)) * self.standard_error
+
+
+def clustered_mean(values: FloatArray, clusters: IntArray) -> ClusteredMean | None:
+    """Mean of `values` with its cluster-robust standard error; None where there is but one cluster.
 
     The variance is the bias-reduced CR2 estimator and the degrees of freedom are Bell and McCaffrey's, both for the
     model of a mean alone, where they have closed forms (Bell and McCaffrey 2002, "Bias reduction in standard errors for
@@ -43,22 +60,36 @@ def clustered_interval(values: FloatArray, clusters: IntArray, level: float = 0.
         values: shape (n,), finite.
         clusters: shape (n,), codes 0..G-1.
     """
-    from scipy.special import stdtrit
-
     n = len(values)
     mean = float(values.mean())
-    sizes = np.bincount(clusters).astype(np.float64)
+    sizes = np.bincount(clusters)
     if len(sizes) < 2:
-        return Interval(mean, None, None)
+        return None
     sums = np.bincount(clusters, weights=values - mean)
-    shrink = 1.0 / np.sqrt(1.0 - sizes / n)
-    standard_error = float(np.sqrt(np.sum((shrink * sums) ** 2))) / n
-    half = float(stdtrit(_degrees_of_freedom(sizes, shrink), 0.5 + level / 2)) * standard_error
-    return Interval(mean, mean - half, mean + half)
+    standard_error = float(np.sqrt(np.sum((shrinkage(sizes) * sums) ** 2))) / n
+    return ClusteredMean(mean, standard_error, degrees_of_freedom(sizes), len(sizes))
 
 
-def _degrees_of_freedom(sizes: FloatArray, shrink: FloatArray) -> float:
-    """Satterthwaite: (trace M)^2 / trace(M^2) for M = diag(d) - w w', the Gram matrix of the CR2 score vectors."""
+def clustered_interval(values: FloatArray, clusters: IntArray, level: float = 0.95) -> Interval:
+    """Mean of `values` with a cluster-robust t interval; arguments as `clustered_mean`."""
+    found = clustered_mean(values, clusters)
+    if found is None:
+        return Interval(float(values.mean()), None, None)
+    half = found.half_width(level)
+    return Interval(found.mean, found.mean - half, found.mean + half)
+
+
+def shrinkage(sizes: IntArray) -> FloatArray:
+    """What CR2 multiplies each cluster's sum of residuals by, shape (n_clusters,), from the clusters' sizes."""
+    return np.asarray(1.0 / np.sqrt(1.0 - sizes / sizes.sum()))
+
+
+def degrees_of_freedom(sizes: IntArray) -> float:
+    """Satterthwaite: (trace M)^2 / trace(M^2) for M = diag(d) - w w', the Gram matrix of the CR2 score vectors.
+
+    They follow from the clusters' sizes, shape (n_clusters,), alone.
+    """
+    shrink = shrinkage(sizes)
     n = sizes.sum()
     diagonal = shrink**2 * sizes
     rank_one = shrink * sizes / np.sqrt(n)
