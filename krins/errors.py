@@ -8,6 +8,7 @@
     │   ├── TaskError              a task folder that is incomplete or wrong
     │   ├── RunError               a run that does not exist or cannot be resumed
     │   ├── ContextError           a source tree, commit, symbol, budget or CODEOWNERS file that cannot be had or read
+    │   ├── RegistryError          a registered router that does not exist, or is not the one that was asked for
     │   ├── StateError             a router's state that cannot be kept, or read, or is of another router
     │   └── SandboxMissing         no sandbox on this machine, and no leave to go without
     ├── BudgetExhausted        exit 3: a limit on spending leaves no room for the next call
@@ -99,6 +100,10 @@ class ContextError(UserError):
 
 class StateError(UserError):
     """A router's state cannot be kept, cannot be read, or is that of another router."""
+
+
+class RegistryError(UserError):
+    """A registered router does not exist, or is not the one that was asked for."""
 
 
 class SandboxMissing(UserError):

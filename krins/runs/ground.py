@@ -14,7 +14,7 @@ from krins.environments.table import OutcomeTable
 from krins.errors import SuiteError
 from krins.interfaces import FloatArray
 from krins.routing.build import Ground
-from krins.routing.features import FeatureSpec
+from krins.routing.features import FeatureMap, FeatureSpec
 from krins.routing.reward import reward_range
 from krins.suite import Suite
 
@@ -47,7 +47,13 @@ def _ground(
 
 
 def task_features(suite: Suite, tasks: Sequence[Task]) -> FloatArray | None:
-    """Shape (n_tasks, n_features); None where the suite names no features.
+    """Shape (n_tasks, n_features); None where the suite names no features. Raises what `fit_features` does."""
+    fitted = fit_features(suite, tasks)
+    return None if fitted is None else fitted.transform(tasks)
+
+
+def fit_features(suite: Suite, tasks: Sequence[Task]) -> FeatureMap | None:
+    """The suite's features, fitted on these tasks; None where it names none.
 
     Raises:
         SuiteError: a feature is unknown or would leak, or none of the tasks has what it is made from.
@@ -76,4 +82,4 @@ def task_features(suite: Suite, tasks: Sequence[Task]) -> FloatArray | None:
     missing = [field for field in wanted.fields if all(getattr(task, field) is None for task in tasks)]
     if missing:
         raise SuiteError(f"features: no task has a {' or a '.join(missing)}", "leave it out of `features.fields`")
-    return spec.fit(tasks).transform(tasks)
+    return spec.fit(tasks)

@@ -2,6 +2,7 @@
 
     HOME/                     KRINS_HOME, by default .krins in the current folder
     ├── runs/RUN_ID/          journal.jsonl (the truth), decisions.parquet, outcomes.parquet, figures
+    ├── studies/STUDY_ID/     the same for studies that tune: journal.jsonl, and the router that won
     ├── cache/                answers of models, by what was asked
     ├── history.duckdb        catalogue and views, rebuilt from the journals at any time
     └── mlflow.db, mlflow/    the default tracking store
@@ -18,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import ClassVar
 
 from filelock import FileLock, Timeout
 
@@ -32,6 +34,11 @@ def default_home() -> Path:
 
 class Store:
     """The folder that holds all runs."""
+
+    noun: ClassVar[str] = "run"
+    """What a folder of it holds, in messages."""
+    listed: ClassVar[str] = "`krins-eval history list` shows the runs"
+    """How to see what there is."""
 
     def __init__(self, home: Path) -> None:
         self.home = home.absolute()
@@ -104,8 +111,8 @@ class Store:
         if matches:
             raise RunError(f"{name!r} is the beginning of {len(matches)} runs: {', '.join(matches)}", "give more of it")
         raise RunError(
-            f"there is no run {name!r} in {self.home}",
-            f"`krins-eval history list` shows the runs; set --home or {HOME_VARIABLE} if they are kept elsewhere",
+            f"there is no {self.noun} {name!r} in {self.home}",
+            f"{self.listed}; set --home or {HOME_VARIABLE} if they are kept elsewhere",
         )
 
     @contextmanager
@@ -119,10 +126,10 @@ class Store:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise RunError(f"run {run_id} is being written by another process", "wait for it to end") from None
+            raise RunError(f"{self.noun} {run_id} is being written by another process", "wait for it to end") from None
         except OSError as failure:
             raise StorageFault(
-                f"{self.folder(run_id)}: cannot lock the run: {failure}", "check the folder"
+                f"{self.folder(run_id)}: cannot lock the {self.noun}: {failure}", "check the folder"
             ) from failure
         try:
             yield

@@ -3,7 +3,7 @@
 Invariants: a run is logged from its journal and its folder, so a server that is down loses nothing and `sync` logs it
 later; logging again finds what is there and adds nothing; a server cannot hold krins up for longer than the patience
 given. The default store is a database under HOME. Left out: what is logged (`krins.runs.tracking.tracked_run`) and how
-(`krins.runs.tracking.mlflow_store`).
+(`krins.runs.tracking.mlflow_store`), and the registry of routers (`krins.runs.tracking.registry`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -28,11 +29,11 @@ from krins.runs.records import Started
 from krins.runs.session import read_run
 from krins.runs.store import Store, published
 from krins.runs.tracking.mlflow_store import MlflowStore, create_database, quiet_mlflow, sqlite_uri
-from krins.runs.tracking.tracked_run import describe_run
+from krins.runs.tracking.tracked_run import TrackedRun, describe_run
 from krins.suite import LiveEnvironment
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
-_PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 120.0
 _FAULTS_IN_A_ROW = 3
 _REMEDY = "nothing is lost: `krins-eval history sync` logs the run when the server is well again"
 
@@ -48,7 +49,7 @@ class Synced(NamedTuple):
 
 
 def track(
-    store: Store, run_id: str, tracking_uri: str | None = None, *, patience_seconds: float = _PATIENCE_SECONDS
+    store: Store, run_id: str, tracking_uri: str | None = None, *, patience_seconds: float = PATIENCE_SECONDS
 ) -> str:
     """Log a finished run, unless it was logged there before; returns MLflow's id of the parent run.
 
@@ -60,18 +61,18 @@ def track(
         RunError: the run is not finished, or its journal cannot be read.
         TrackingFault: the server is out of reach, too slow, or does not answer as MLflow does.
     """
-    return _track(store, run_id, read_brief(store, run_id), _resolve(store, tracking_uri), patience_seconds)
+    return _track(store, run_id, read_brief(store, run_id), resolve_uri(store, tracking_uri), patience_seconds)
 
 
-def sync(store: Store, tracking_uri: str | None = None, *, patience_seconds: float = _PATIENCE_SECONDS) -> list[Synced]:
+def sync(store: Store, tracking_uri: str | None = None, *, patience_seconds: float = PATIENCE_SECONDS) -> list[Synced]:
     """Log every finished run that is not marked as logged there, oldest first; `patience_seconds` is for each.
 
     A server that fails three runs in a row is not asked for the rest.
     """
-    uri = _resolve(store, tracking_uri)
+    uri = resolve_uri(store, tracking_uri)
     synced: list[Synced] = []
     for run_id in store.run_ids():
-        if _without_secret(uri) in _marks(store, run_id):
+        if without_secret(uri) in _marks(store, run_id):
             continue
         try:
             brief = read_brief(store, run_id)
@@ -94,20 +95,47 @@ def _track(store: Store, run_id: str, brief: RunBrief, uri: str, patience_second
         raise RunError(f"run {run_id} is not finished", f"krins-eval run --resume {run_id}")
     outcomes = _live_outcomes(store, run_id, brief.started)
     tracked = describe_run(brief.started, brief.result, store.folder(run_id), outcomes)
+    mlflow_run_id = on_server(store, uri, partial(_log, tracked), patience_seconds)
+    _mark(store, run_id, uri, mlflow_run_id)
+    return mlflow_run_id
+
+
+class Server(NamedTuple):
+    """An MLflow server or database to work on."""
+
+    uri: str
+    artifacts: Path | None
+    """Where new experiments keep files; None leaves it to the server."""
+    check: Callable[[], None]
+    """To be called before each call; it may raise to end the work."""
+
+
+def _log(tracked: TrackedRun, server: Server) -> str:
+    return MlflowStore(*server).log(tracked)
+
+
+def on_server(
+    store: Store, tracking_uri: str | None, work: Callable[[Server], T], patience_seconds: float = PATIENCE_SECONDS
+) -> T:
+    """Do `work` on a tracking server, one process of this home at a time; the default database is made where it is
+    missing.
+
+    Raises:
+        TrackingFault: the server is out of reach, too slow, or does not answer as MLflow does.
+    """
+    uri = resolve_uri(store, tracking_uri)
     artifacts = store.home / "mlflow" if uri == _default_uri(store) else None
     with _attributed(uri), quiet_mlflow():
         deadline = time.monotonic() + patience_seconds
         with _one_at_a_time(store, patience_seconds):
             left_seconds = deadline - time.monotonic()
 
-            def log(check: Callable[[], None]) -> str:
+            def prepared(check: Callable[[], None]) -> T:
                 if artifacts is not None and not (store.home / "mlflow.db").exists():
                     create_database(store.home / "mlflow.db")
-                return MlflowStore(uri, artifacts, check).log(tracked)
+                return work(Server(uri, artifacts, check))
 
-            mlflow_run_id = _within(left_seconds, log)
-    _mark(store, run_id, uri, mlflow_run_id)
-    return mlflow_run_id
+            return within(left_seconds, prepared)
 
 
 def _live_outcomes(store: Store, run_id: str, started: Started) -> list[Outcome]:
@@ -120,7 +148,8 @@ def _default_uri(store: Store) -> str:
     return sqlite_uri(store.home / "mlflow.db")
 
 
-def _resolve(store: Store, tracking_uri: str | None) -> str:
+def resolve_uri(store: Store, tracking_uri: str | None) -> str:
+    """The server that is given, else that of the environment, else the database under HOME."""
     return tracking_uri or os.environ.get(URI_VARIABLE) or _default_uri(store)
 
 
@@ -129,14 +158,15 @@ def _attributed(uri: str) -> Iterator[None]:
     """Every failure is the tracking's, in one line that holds no password."""
     try:
         yield
-    except TrackingFault:
+    except KrinsError:
         raise
     except Exception as failure:
-        detail = _without_secret(" ".join(str(failure).split()))[:400] or type(failure).__name__
-        raise TrackingFault(f"{_without_secret(uri)} did not take the run: {detail}", _REMEDY) from failure
+        detail = without_secret(" ".join(str(failure).split()))[:400] or type(failure).__name__
+        raise TrackingFault(f"{without_secret(uri)} did not take the run: {detail}", _REMEDY) from failure
 
 
-def _without_secret(text: str) -> str:
+def without_secret(text: str) -> str:
+    """The text with whatever stands before the @ of an address left out."""
     return re.sub(r"://[^/@\s]*@", "://", text)
 
 
@@ -154,7 +184,7 @@ def _one_at_a_time(store: Store, patience_seconds: float) -> Iterator[None]:
         lock.release()
 
 
-def _within(seconds: float, work: Callable[[Callable[[], None]], T]) -> T:
+def within(seconds: float, work: Callable[[Callable[[], None]], T]) -> T:
     """Do `work` in a thread, and leave it behind when it takes too long: no setting of MLflow's bounds a whole answer.
 
     `work` is given a check to call between its steps, which ends it once it was left behind.
@@ -195,6 +225,6 @@ def _marks(store: Store, run_id: str) -> dict[str, str]:
 
 
 def _mark(store: Store, run_id: str, uri: str, mlflow_run_id: str) -> None:
-    marks = _marks(store, run_id) | {_without_secret(uri): mlflow_run_id}
+    marks = _marks(store, run_id) | {without_secret(uri): mlflow_run_id}
     with published(_mark_path(store, run_id)) as draft:
         draft.write_text(json.dumps(marks, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,204 @@
+"""Trials: a router learns on some tasks and is scored on others, where it goes on learning, as it would in production.
+
+Invariants: what a replication meets (order of tasks, draws of samples, order of arms) depends on seed, phase and its
+own number alone, so that routers are compared on the same luck, and replications can be added to those that there are;
+a router's own chance depends on it besides. Features are fitted on the tuning tasks. Of the other tasks' outcomes one
+thing is told beforehand, that rewards are 0 or 1 where all are: it decides what kind of posterior fits. Left out: which
+router to try on what (`tune`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from krins.environments.table import OutcomeTable
+from krins.interfaces import FloatArray, IntArray
+from krins.router_specs import CONTEXTUAL, NAMING, CascadeRouter, Router
+from krins.routing.build import Ground
+from krins.routing.features import FeatureMap
+from krins.routing.play import Results, play
+from krins.routing.reward import reward_range, reward_values
+from krins.routing.router import Router as LiveRouter
+from krins.runs.drawn import cascade_of
+from krins.runs.ground import fit_features, recorded_ground
+from krins.suite import Suite
+
+CHUNK = 16
+"""Replications that are played together, and never in part: a router draws its chance for all of them at once."""
+
+
+class Phase(NamedTuple):
+    """Tasks to learn on, then tasks to be scored on; indices into the table."""
+
+    name: str
+    learnt: IntArray
+    scored: IntArray
+
+
+class Score(NamedTuple):
+    """What came of the scored tasks of some chunks of replications."""
+
+    quality: FloatArray
+    """Shape (n_scored,), in the phase's order of tasks: mean over replications; so are the next two."""
+    cost_usd: FloatArray
+    """NaN where costs are not known."""
+    reward: FloatArray
+    rewards: FloatArray
+    """Shape (n_replications,): mean reward of each."""
+
+
+class _Met(NamedTuple):
+    """What a chunk meets."""
+
+    tasks: IntArray
+    """Shape (n_learnt + n_scored, CHUNK)."""
+    draws: IntArray
+    arms: IntArray
+    """Shape (CHUNK, n_arms): the order in which policies see the arms."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A table of outcomes, of which some tasks are for tuning."""
+
+    suite: Suite
+    table: OutcomeTable
+    tuning: IntArray
+    """Indices of tasks."""
+
+    @cached_property
+    def rewards(self) -> FloatArray:
+        """Shape (n_tasks, n_arms, n_samples).
+
+        Raises:
+            TableError: the reward charges for something that the table does not know.
+        """
+        return self.table.rewards(self.suite.reward)
+
+    @cached_property
+    def features(self) -> FeatureMap | None:
+        """None where the suite names none."""
+        return fit_features(self.suite, [self.table.tasks[task] for task in self.tuning])
+
+    @cached_property
+    def ground(self) -> Ground:
+        known = self.rewards[~np.isnan(self.rewards)]
+        features = None if self.features is None else self.features.transform(self.table.tasks)
+        ground = recorded_ground(self.suite.model_copy(update={"features": None}), self.table, self.rewards)
+        is_binary = bool(np.isin(known, (0.0, 1.0)).all())
+        return replace(ground, reward_range=self.reward_range, is_binary=is_binary, features=features)
+
+    @cached_property
+    def reward_range(self) -> tuple[float, float]:
+        """Least and greatest reward to be expected: as the suite's formula says, and as met on the tuning tasks."""
+        met = self.rewards[self.tuning]
+        low, high = reward_range(self.suite.reward)
+        return float(np.floor(min(low, np.nanmin(met)) * 10) / 10), float(np.ceil(max(high, np.nanmax(met)) * 10) / 10)
+
+    def score(self, router: Router, phase: Phase, chunks: Sequence[int]) -> Score:
+        """Play the router on these chunks of replications.
+
+        Raises:
+            SuiteError: it does not fit.
+        """
+        scores = [self._score_chunk(router, phase, chunk) for chunk in chunks]
+        quality, cost, reward = (np.mean([score[i] for score in scores], axis=0) for i in range(3))
+        return Score(quality, cost, reward, np.concatenate([score.rewards for score in scores]))
+
+    def learnt_router(self, router: Router, phase: Phase) -> LiveRouter:
+        """A router at work that has learnt from the tasks of `phase.learnt` one after the other, in one order; chunk 0,
+        replication 0, so that it is one of those that were scored, but for its own chance."""
+        met = self._meet(phase, 0)
+        order = self._arms_seen(router, met)[:1]
+        policy = self.ground.policy(router)
+        names = [self.ground.arm_names[arm] for arm in order[0]]
+        rng = _generator(self.suite.seed, f"{phase.name} at work", 0)
+        live = LiveRouter(policy, names, rng, state=self.ground.state(router, policy, order))
+        features = self.ground.features if live.n_features is not None else None
+        numbers = {name: number for number, name in enumerate(self.ground.arm_names)}
+        for task, draw in zip(met.tasks[: len(phase.learnt), 0], met.draws[:, 0], strict=False):
+            row = None if features is None else features[task]
+            decision = live.decide(row)
+            arm = numbers[decision.arm]
+            cell = task, arm, draw % self.table.counts[task, arm]
+            cost_usd = float(self.table.cost_usd[cell])
+            live.learn(
+                decision.arm,
+                float(self.rewards[cell]),
+                probability=decision.probability,
+                features=row,
+                quality=float(self.table.quality[cell]),
+                cost_usd=None if np.isnan(cost_usd) else cost_usd,
+            )
+        return live
+
+    def _score_chunk(self, router: Router, phase: Phase, chunk: int) -> Score:
+        met = self._meet(phase, chunk)
+        if isinstance(router, CascadeRouter):
+            scored = slice(len(phase.learnt), None)
+            outcome = cascade_of(router, self.table).simulate(router.verifier, met.tasks[scored], met.draws[scored])
+            unknown = np.full(outcome.quality.shape, np.nan)  # of a cascade nobody knows how long it takes
+            reward = reward_values(self.suite.reward, outcome.quality, outcome.cost_usd, unknown)
+            return _averaged(phase, met.tasks[scored], outcome.quality, outcome.cost_usd, reward)
+        return self._play(router, phase, chunk, met)
+
+    def _play(self, router: Router, phase: Phase, chunk: int, met: _Met) -> Score:
+        policy, order = self.ground.policy(router), self._arms_seen(router, met)
+        replications = np.arange(CHUNK)
+
+        def cells(steps: slice, choices: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+            tasks, arms = met.tasks[steps], order[replications, choices]
+            return tasks, arms, met.draws[steps] % self.table.counts[tasks, arms]
+
+        def results(first_step: int, choices: IntArray) -> Results:
+            cell = cells(slice(first_step, first_step + len(choices)), choices)
+            return Results(self.rewards[cell], self.table.quality[cell], self.table.cost_usd[cell])
+
+        features = self.ground.features if isinstance(router, CONTEXTUAL) else None
+        played = play(
+            policy,
+            len(self.table.arms),
+            CHUNK,
+            len(met.tasks),
+            results,
+            _generator(self.suite.seed, f"{phase.name} {router.model_dump_json(exclude={'name'})}", chunk),
+            self.suite.n_decisions_a_round,
+            delay=self.suite.feedback_delay,
+            features=None if features is None else lambda step: features[met.tasks[step]],
+            state=self.ground.state(router, policy, order),
+        )
+        scored = slice(len(phase.learnt), None)
+        cell = cells(scored, played.arms[scored].astype(np.int64))
+        return _averaged(phase, cell[0], self.table.quality[cell], self.table.cost_usd[cell], self.rewards[cell])
+
+    def _arms_seen(self, router: Router, met: _Met) -> IntArray:
+        return np.tile(np.arange(len(self.table.arms)), (CHUNK, 1)) if isinstance(router, NAMING) else met.arms
+
+    def _meet(self, phase: Phase, chunk: int) -> _Met:
+        rng = _generator(self.suite.seed, phase.name, chunk)
+        arms = rng.permuted(np.tile(np.arange(len(self.table.arms)), (CHUNK, 1)), axis=1)
+        parts = (rng.permuted(np.tile(tasks, (CHUNK, 1)), axis=1).T for tasks in (phase.learnt, phase.scored))
+        tasks = np.concatenate(list(parts))
+        return _Met(tasks, rng.integers(0, 2**31, size=tasks.shape), arms)
+
+
+def _averaged(phase: Phase, tasks: IntArray, quality: FloatArray, cost_usd: FloatArray, reward: FloatArray) -> Score:
+    """Arrays have shape (n_scored, CHUNK), in the order in which each replication met the tasks."""
+    order = np.argsort(tasks, axis=0)
+    back = np.argsort(np.argsort(phase.scored))
+
+    def by_task(values: FloatArray) -> FloatArray:
+        return np.asarray(np.take_along_axis(values, order, axis=0).mean(axis=1)[back])
+
+    return Score(by_task(quality), by_task(cost_usd), by_task(reward), reward.mean(axis=0))
+
+
+def _generator(seed: int, what: str, chunk: int) -> np.random.Generator:
+    digest = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big")
+    return np.random.Generator(np.random.PCG64DXSM(np.random.SeedSequence([seed, digest, chunk])))
