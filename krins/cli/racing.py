@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -76,8 +76,8 @@ def race(
 ) -> None:
     """Find the best model or router of SUITE for as few answers as it takes, and say how sure that is.
 
-    Models are asked in turn, each for as long as it may still be the best; on recorded suites the answers are there, and
-    what is told is what they would have cost. Routers are raced on recorded suites, replication by replication.
+    Models are asked in turn, each for as long as it may still be the best; on recorded suites the answers are there,
+    and what is told is what they would have cost. Routers are raced on recorded suites, replication by replication.
     """
     from krins.reports.race import render_race
     from krins.runs.execution import Execution

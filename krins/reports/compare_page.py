@@ -111,15 +111,16 @@ def _learning(found: Comparison, rows: dict[str, RouterResult]) -> Iterator[Sect
     )
     cascades = {label: row.break_even for label, row in rows.items() if row.break_even is not None}
     if cascades:
+        does_pay = any(map(pays, cascades.values()))
         yield Section(
             "How good a verifier must be",
             [
                 "Least specificity that a SIMULATED verifier of each sensitivity needs, for more reward than the best "
-                "fixed model, and for a lower cost than the best single model's within the margin of quality. Where "
-                "nothing stands, no verifier is good enough."
+                "fixed model, and for a lower cost than the best single model's within the margin of quality.",
+                *([] if does_pay else ["Here none is good enough, not even one that never errs."]),
             ],
-            (lambda width: verifier(cascades, labels, width)) if any(map(pays, cascades.values())) else None,
-            verifier_table(cascades),
+            (lambda width: verifier(cascades, labels, width)) if does_pay else None,
+            verifier_table(cascades) if does_pay else None,
         )
 
 

@@ -16,7 +16,7 @@ from krins.reports.page import Cell, Table
 def as_csv(table: Table) -> str:
     keys = list(dict.fromkeys(key for column in table.columns for key in column.keys))
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180; and only so does it quote a lone carriage return
     writer.writerow(keys)
     writer.writerows([_raw(row.get(key)) for key in keys] for row in table.rows)
     return text.getvalue()

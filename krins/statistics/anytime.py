@@ -23,8 +23,8 @@ class BettingTest:
     """Evidence that the mean of a population of `size` values in [-1, 1] is greater than `bound`.
 
     A bettor stakes a fixed share of wealth on each next value being above what the hypothesis "mean <= bound" and the
-    values so far leave for it on average (Waudby-Smith and Ramdas 2024, "Estimating means of bounded random variables by
-    betting", section 5 for sampling without replacement). One more value than the hypothesis can explain refutes it
+    values so far leave for it on average (Waudby-Smith and Ramdas 2024, "Estimating means of bounded random variables
+    by betting", section 5 for sampling without replacement). One more value than the hypothesis can explain refutes it
     outright. `values` come in random order.
     """
 
@@ -63,8 +63,8 @@ class BettingTest:
 
 
 def betting_lower_limit(values: FloatArray, size: int, level: float) -> float:
-    """The greatest mean that `BettingTest` refutes as an upper bound at error probability `level`, to within 1e-4; -1 where it
-    refutes none.
+    """The greatest mean that `BettingTest` refutes as an upper bound at error probability `level`, to within 1e-4; -1
+    where it refutes none.
 
     Lower limits at all moments hold together with probability 1 - `level`. `values`: shape (n,), in random order, of a
     population of `size` values in [-1, 1].
@@ -82,7 +82,7 @@ def betting_lower_limit(values: FloatArray, size: int, level: float) -> float:
 
 
 def asymptotic_lower_limits(values: FloatArray, level: float, tuned_for: int) -> FloatArray:
-    """Lower limits of a mean after each of `values`, shape (n,), that hold at all moments together from some tens of values on.
+    """Lower limits of a mean after each of `values`, shape (n,), that hold together at all moments from some tens on.
 
     The values are independent with one mean and a finite variance; then the probability that some limit is above the
     mean tends to at most `level` (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024, "Time-uniform central limit

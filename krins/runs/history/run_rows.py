@@ -34,8 +34,8 @@ class RunRow:
     damaged_lines: int = 0
     """Journal lines that could not be trusted and were left out."""
     purpose: str | None = None
-    """`run`, `record` or `race`; only a run finishes: a recording's outcome table lies where the user wanted it, and a race
-    is told again from its answers."""
+    """`run`, `record` or `race`; only a run finishes: a recording's outcome table lies where the user wanted it,
+    and a race is told again from its answers."""
     suite: str | None = None
     environment: str | None = None
     seed: int | None = None
