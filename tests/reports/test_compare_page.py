@@ -44,6 +44,11 @@ def page(compared: tuple[Comparison, list[RunResult]]) -> Page:
     return comparison_page(*compared)
 
 
+@pytest.fixture(scope="module")
+def folder(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_page(page, tmp_path_factory.mktemp("report"))[0].parent
+
+
 def headings(page: Page) -> list[str]:
     return [section.heading for section in page.sections]
 
@@ -63,13 +68,10 @@ def test_the_claim_comes_first_and_notes_are_kept(compared: tuple[Comparison, li
     assert all(run.run_id in page.command for run in found.runs)
 
 
-def test_tables_hold_the_comparisons_numbers(
-    compared: tuple[Comparison, list[RunResult]], page: Page, tmp_path: Path
-) -> None:
+def test_tables_hold_the_comparisons_numbers(compared: tuple[Comparison, list[RunResult]], folder: Path) -> None:
     found, results = compared
-    write_page(page, tmp_path)
     rows = {
-        name: list(csv.DictReader((tmp_path / f"{name}.csv").read_text().splitlines()))
+        name: list(csv.DictReader((folder / f"{name}.csv").read_text().splitlines()))
         for name in ("differences", "regret")
     }
     rivals = [router for router in found.routers if router.against_reference is not None]
@@ -107,9 +109,8 @@ def test_without_costs_and_frontier_there_is_no_plane(compared: tuple[Comparison
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_on_a_phone(page: Page, tmp_path: Path) -> None:
-    index = write_page(page, tmp_path / "report")[0]
+def test_on_a_phone(folder: Path, tmp_path: Path) -> None:
     widest = "Math.max(...[...document.querySelectorAll('.phone svg')].map(e => +e.getAttribute('width')))"
-    seen = look(index, 360, tmp_path / "profile", "document.scrollingElement.scrollWidth", widest)
+    seen = look(folder / "index.html", 360, tmp_path / "profile", "document.scrollingElement.scrollWidth", widest)
     assert (seen.complaints, seen.requests) == ([], [])
     assert seen.values[0] == 360 and seen.values[1] <= 340

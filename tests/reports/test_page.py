@@ -70,6 +70,11 @@ def drawn() -> list[Drawn | None]:
     return draw_charts(PAGE)
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_page(PAGE, tmp_path_factory.mktemp("made") / "new" / "report")
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "written"),
     [
@@ -187,15 +192,14 @@ def test_the_pdf_holds_the_same_words_and_numbers(drawn: list[Drawn | None], tmp
     assert text.count("discount=0.999") > 1  # columns that the paper has no room for come with their rows' names
 
 
-def test_the_same_page_gives_the_same_bytes(tmp_path: Path) -> None:
-    first, second = write_page(PAGE, tmp_path / "a"), write_page(PAGE, tmp_path / "new" / "b")
-    assert [path.name for path in first] == ["index.html", "report.pdf", "routers.csv"]
-    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(path.name for path in first)
+def test_the_same_page_gives_the_same_bytes(written: list[Path], tmp_path: Path) -> None:
+    assert [path.name for path in written] == ["index.html", "report.pdf", "routers.csv"]
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in write_page(PAGE, tmp_path)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
 
 
-def test_csv_holds_raw_numbers_under_keys(tmp_path: Path) -> None:
-    with write_page(PAGE, tmp_path)[2].open(newline="") as file:
+def test_csv_holds_raw_numbers_under_keys(written: list[Path]) -> None:
+    with written[2].open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0])[:4] == ["router", "quality", "low", "high"]
     assert (rows[0]["router"], float(rows[0]["quality"]), rows[0]["cost"]) == (EVIL, 0.71234, "0.06412")
@@ -233,10 +237,11 @@ def test_names_of_files_are_names() -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("width", [360, 1280])
-def test_in_a_browser(tmp_path: Path, width: int) -> None:
-    page = write_page(PAGE, tmp_path / "report")[0]
+def test_in_a_browser(written: list[Path], tmp_path: Path, width: int) -> None:
     shown = "[...document.querySelectorAll('svg')].filter(e => e.getClientRects().length).length"
-    seen = look(page, width, tmp_path / "profile", "document.scrollingElement.scrollWidth", "document.title", shown)
+    seen = look(
+        written[0], width, tmp_path / "profile", "document.scrollingElement.scrollWidth", "document.title", shown
+    )
     assert (seen.complaints, seen.requests) == ([], [])
     assert seen.values == [width, PAGE.title, 2]
     assert seen.picture.startswith(b"\x89PNG")
