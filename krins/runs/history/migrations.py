@@ -82,11 +82,17 @@ def _add_context_tokens(connection: DuckDBPyConnection) -> None:
             connection.execute(f"ALTER TABLE history.results ADD COLUMN {figure}_{part} DOUBLE")
 
 
+def _narrow_seeds(connection: DuckDBPyConnection) -> None:
+    """Seeds fit 64 bits, and a data frame cannot hold what is wider."""
+    connection.execute("ALTER TABLE history.runs ALTER COLUMN seed SET DATA TYPE UBIGINT")
+
+
 MIGRATIONS: dict[str, Callable[[DuckDBPyConnection], None]] = {
     "0001_runs": _create_runs,
     "0002_results": _create_results,
     "0003_budget_errors": _add_budget_errors,
     "0004_context_tokens": _add_context_tokens,
+    "0005_narrow_seeds": _narrow_seeds,
 }
 """Names to steps, in the order in which they are applied to the attached database `history`."""
 
