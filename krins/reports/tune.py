@@ -173,7 +173,10 @@ def _bare(value: float | None) -> Share | None:
 
 
 def _legend(found: TuneResult) -> Iterator[tuple[str, str]]:
-    yield "unseen", "no candidate was chosen by them; each router met them with what it learnt on the tuning tasks"
+    yield (
+        "unseen",
+        "no candidate was chosen by them; all models' answers to the tuning tasks taught each router before",
+    )
     yield "[low, high]", "95% interval over unseen tasks, clustered by repository"
     yield "chosen", f"{found.chosen_single.model}: the model with the highest quality on the tuning tasks"
     yield "hindsight", f"{found.hindsight_single.model}: the one with the highest on the unseen tasks, known to nobody"

@@ -1,5 +1,9 @@
 """Trials: a router learns on some tasks and is scored on others, where it goes on learning, as it would in production.
 
+What it learns on are recorded tasks, whose table holds every model's answers; a router that takes rewards as they come
+is told all of them (`_taught`), for nothing is saved by looking at one a task. The others learn by playing: those that
+forget, for which a task is to be one step, and those that steer by what they themselves decided.
+
 Invariants: what a replication meets (order of tasks, draws of samples, order of arms) depends on seed, phase and its
 own number alone, so that routers are compared on the same luck, and replications can be added to those that there are;
 a router's own chance depends on it besides. Features are fitted on the tuning tasks. Of the other tasks' outcomes one
@@ -9,17 +13,18 @@ router to try on what (`tune`).
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from krins.environments.table import OutcomeTable
-from krins.interfaces import FloatArray, IntArray
-from krins.router_specs import CONTEXTUAL, NAMING, CascadeRouter, Router
+from krins.interfaces import Feedback, FloatArray, IntArray
+from krins.router_specs import CONTEXTUAL, NAMING, CascadeRouter, ForgettingRouter, Router
 from krins.routing.build import Ground
 from krins.routing.features import FeatureMap
 from krins.routing.play import Results, play
@@ -87,6 +92,11 @@ class Bench:
         return fit_features(self.suite, [self.table.tasks[task] for task in self.tuning])
 
     @cached_property
+    def _kept(self) -> dict[tuple[str, bytes], Any]:
+        """States of taught routers, by router and tasks: chunks begin with the same one."""
+        return {}
+
+    @cached_property
     def ground(self) -> Ground:
         known = self.rewards[~np.isnan(self.rewards)]
         features = None if self.features is None else self.features.transform(self.table.tasks)
@@ -112,13 +122,14 @@ class Bench:
         return Score(quality, cost, reward, np.concatenate([score.rewards for score in scores]))
 
     def learnt_router(self, router: Router, phase: Phase) -> LiveRouter:
-        """A router at work that has learnt from the tasks of `phase.learnt` one after the other, in one order; chunk 0,
-        replication 0, so that it is one of those that were scored, but for its own chance."""
+        """A router at work that has learnt from the tasks of `phase.learnt`: the one that was scored, or one of them
+        (chunk 0, replication 0) where it learns by playing; but for its own chance."""
+        policy, rng = self.ground.policy(router), _generator(self.suite.seed, f"{phase.name} at work", 0)
+        if is_taught(router):
+            return LiveRouter(policy, self.ground.arm_names, rng, state=self._taught(router, phase))
         met = self._meet(phase, 0)
         order = self._arms_seen(router, met)[:1]
-        policy = self.ground.policy(router)
         names = [self.ground.arm_names[arm] for arm in order[0]]
-        rng = _generator(self.suite.seed, f"{phase.name} at work", 0)
         live = LiveRouter(policy, names, rng, state=self.ground.state(router, policy, order))
         features = self.ground.features if live.n_features is not None else None
         numbers = {name: number for number, name in enumerate(self.ground.arm_names)}
@@ -138,6 +149,24 @@ class Bench:
             )
         return live
 
+    def _taught(self, router: Router, phase: Phase) -> Any:
+        """The state, of one replication, of a policy that was told the reward of every answer to `phase.learnt`; arms
+        in the table's order."""
+        key = router.model_dump_json(exclude={"name"}), phase.learnt.tobytes()
+        if key not in self._kept:
+            policy = self.ground.policy(router)
+            arms = np.arange(len(self.table.arms))
+            state = self.ground.state(router, policy, arms[None])
+            features = self.ground.features if isinstance(router, CONTEXTUAL) else None
+            for task in phase.learnt:
+                row = None if features is None else features[task][None]
+                for arm in arms:
+                    for reward in self.rewards[task, arm, : self.table.counts[task, arm]]:
+                        told = Feedback(arms[arm : arm + 1], np.array([reward]), features=row)
+                        state = policy.update(state, told)
+            self._kept[key] = state
+        return copy.deepcopy(self._kept[key])
+
     def _score_chunk(self, router: Router, phase: Phase, chunk: int) -> Score:
         met = self._meet(phase, chunk)
         if isinstance(router, CascadeRouter):
@@ -150,7 +179,12 @@ class Bench:
 
     def _play(self, router: Router, phase: Phase, chunk: int, met: _Met) -> Score:
         policy, order = self.ground.policy(router), self._arms_seen(router, met)
-        replications = np.arange(CHUNK)
+        replications, n_learnt = np.arange(CHUNK), len(phase.learnt)
+        if is_taught(router):
+            state = _repeated(self._taught(router, phase), CHUNK)
+            met, n_learnt = met._replace(tasks=met.tasks[n_learnt:], draws=met.draws[n_learnt:]), 0
+        else:
+            state = self.ground.state(router, policy, order)
 
         def cells(steps: slice, choices: IntArray) -> tuple[IntArray, IntArray, IntArray]:
             tasks, arms = met.tasks[steps], order[replications, choices]
@@ -171,14 +205,15 @@ class Bench:
             self.suite.n_decisions_a_round,
             delay=self.suite.feedback_delay,
             features=None if features is None else lambda step: features[met.tasks[step]],
-            state=self.ground.state(router, policy, order),
+            state=state,
         )
-        scored = slice(len(phase.learnt), None)
+        scored = slice(n_learnt, None)
         cell = cells(scored, played.arms[scored].astype(np.int64))
         return _averaged(phase, cell[0], self.table.quality[cell], self.table.cost_usd[cell], self.rewards[cell])
 
     def _arms_seen(self, router: Router, met: _Met) -> IntArray:
-        return np.tile(np.arange(len(self.table.arms)), (CHUNK, 1)) if isinstance(router, NAMING) else met.arms
+        knows_names = isinstance(router, NAMING) or is_taught(router)
+        return np.tile(np.arange(len(self.table.arms)), (CHUNK, 1)) if knows_names else met.arms
 
     def _meet(self, phase: Phase, chunk: int) -> _Met:
         rng = _generator(self.suite.seed, phase.name, chunk)
@@ -186,6 +221,20 @@ class Bench:
         parts = (rng.permuted(np.tile(tasks, (CHUNK, 1)), axis=1).T for tasks in (phase.learnt, phase.scored))
         tasks = np.concatenate(list(parts))
         return _Met(tasks, rng.integers(0, 2**31, size=tasks.shape), arms)
+
+
+def is_taught(router: Router) -> bool:
+    """Whether it learns from all recorded answers, and not by playing."""
+    if isinstance(router, ForgettingRouter):
+        return router.discount is None and router.window is None and router.restart is None
+    return isinstance(router, CONTEXTUAL)
+
+
+def _repeated(state: Any, n: int) -> Any:
+    """A state of one replication as one of `n` that are alike."""
+    if isinstance(state, np.ndarray):
+        return np.repeat(state, n, axis=0)
+    return type(state)(*(_repeated(part, n) for part in state))
 
 
 def _averaged(phase: Phase, tasks: IntArray, quality: FloatArray, cost_usd: FloatArray, reward: FloatArray) -> Score:

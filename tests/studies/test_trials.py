@@ -84,11 +84,20 @@ def test_learning_beforehand_pays(work: Work) -> None:
     assert difference.mean() > 3 * difference.std() / np.sqrt(len(difference))
 
 
-def test_the_router_at_work_has_learnt_each_tuning_task_once(work: Work) -> None:
+def test_the_router_at_work_has_learnt_every_answer_to_the_tuning_tasks_once(work: Work) -> None:
     live = work.bench.learnt_router(router({"policy": "linucb"}), work.last_phase)
     assert set(live.pending.values()) == {0}
-    tally = work.bench.learnt_router(router({"policy": "epsilon-greedy"}), work.last_phase).snapshot().state
-    assert tally.counts.sum() == len(work.split.tuning)
+    learnt = work.bench.learnt_router(router({"policy": "epsilon-greedy"}), work.last_phase)
+    tally = learnt.snapshot().state
+    n = len(work.split.tuning)
+    assert tally.counts.tolist() == [[n] * 4]
+    assert learnt.arms == tuple(work.bench.ground.arm_names)
+    np.testing.assert_allclose(tally.sums[0], work.bench.rewards[work.split.tuning, :, 0].sum(axis=0))
+
+
+def test_a_router_that_forgets_learns_by_playing_one_answer_a_task(work: Work) -> None:
+    learnt = work.bench.learnt_router(router({"policy": "epsilon-greedy", "window": 1000}), work.last_phase)
+    assert learnt.snapshot().state.inner.counts.sum() == len(work.split.tuning)
 
 
 def test_comparisons_by_hand() -> None:
