@@ -10,6 +10,7 @@ import click
 
 from krins.cli.common import (
     PATH,
+    FiniteRange,
     console,
     home_option,
     json_option,
@@ -37,20 +38,21 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--error",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     default=0.05,
     show_default=True,
     help="Most probability of naming a wrong one.",
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=0.0,
     show_default=True,
     help="How much worse than the best the winner may be: 0.02 is 2 points of quality.",
 )
 @click.option("--table", type=PATH, help="Outcome table of a recorded suite (Parquet or CSV).")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Instead of the suite's.")
+@click.option("--replications", type=click.IntRange(min=1, max=1_000_000), help="Of routers, instead of the suite's.")
 @click.option("--resume", "resume_id", metavar="RUN", help="Go on with a live race that was stopped.")
 @spending_options
 @unsafe_option
@@ -65,6 +67,7 @@ def race(
     tolerance: float,
     table: Path | None,
     seed: int | None,
+    replications: int | None,
     resume_id: str | None,
     budget_usd: Decimal | None,
     no_cache: bool,
@@ -85,6 +88,8 @@ def race(
 
     if (suite is None) == (resume_id is None):
         raise click.UsageError("give either a SUITE or --resume RUN")
+    if resume_id is not None and (given := sorted(_OF_THE_RACE & _given())):
+        raise click.UsageError(f"a resumed race is what it was: leave out --{', --'.join(given)}")
     options = RaceOptions(
         objective=objective or ("quality" if among == "models" else "reward"),
         error_probability=error,
@@ -93,7 +98,7 @@ def race(
     with progress_display() as progress:
         execution = Execution(0, None, unsafe_local, budget_usd, not no_cache, yes, progress)
         found = (
-            _begin(suite, table, seed, among, options, home, execution)
+            _begin(suite, table, seed, replications, among, options, home, execution)
             if suite is not None
             else _resume(resume_id or "", home, execution)
         )
@@ -106,10 +111,25 @@ def race(
         write_report(race_page(found), report_folder)
 
 
+_OF_THE_RACE = {"among", "by", "error", "tolerance", "table", "seed", "replications"}
+
+
+def _given() -> set[str]:
+    """Options that stand on the command line."""
+    context = click.get_current_context()
+    names = {"objective": "by"}
+    return {
+        names.get(name, name)
+        for name in context.params
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
+
+
 def _begin(
     suite: Path,
     table: Path | None,
     seed: int | None,
+    replications: int | None,
     among: str,
     options: RaceOptions,
     home: Path,
@@ -122,7 +142,7 @@ def _begin(
     from krins.suite import LiveEnvironment
     from krins.suite_file import load_suite
 
-    read = customise(load_suite(suite), table, seed, None)
+    read = customise(load_suite(suite), table, seed, replications)
     if among == "routers":
         return race_routers(read, options, execution.progress)
     if isinstance(read.environment, LiveEnvironment):

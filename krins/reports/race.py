@@ -51,16 +51,28 @@ def verdict(found: RaceResult) -> str:
 
 def effort(found: RaceResult) -> str:
     """What it took, and what the full grid takes."""
-    options = found.options
-    sure = f"probability of error at most {options.error_probability:g}" if found.is_settled else ""
-    answers = f"{found.n_answers:,} of {write_number(found.n_grid, 'answer')} of the full grid"
+    whole = "full grid" if found.among == "models" else "full run"
+    answers = f"{found.n_answers:,} of {write_number(found.n_grid, found.unit.removesuffix('s'))} of the {whole}"
+    parts = [_certainty(found), answers + _cost(found)]
+    if found.n_unanswered:
+        parts.append(f"{write_number(found.n_unanswered, 'attempt')} without an answer counted as failures")
+    return "; ".join(part for part in parts if part)
+
+
+def _certainty(found: RaceResult) -> str:
+    if not found.is_settled:
+        return ""
+    if found.n_answers == found.n_grid:
+        return "all has been looked at"
+    return f"probability of error at most {found.options.error_probability:g}"
+
+
+def _cost(found: RaceResult) -> str:
     if found.paid_usd is None or found.grid_usd is None:
-        cost = ""
-    else:
-        about = "" if found.is_grid_usd_known else "about "
-        cost = f": {write_usd(found.paid_usd)} of {about}{write_usd(found.grid_usd)}"
-        cost += f", {write_percent(found.paid_usd / found.grid_usd)}" if found.grid_usd else ""
-    return "; ".join(part for part in (sure, answers + cost) if part)
+        return ""
+    about = "" if found.is_grid_usd_known else "about "
+    share = f", {write_percent(found.paid_usd / found.grid_usd)}" if found.grid_usd else ""
+    return f": {write_usd(found.paid_usd)} of {about}{write_usd(found.grid_usd)}{share}"
 
 
 def _table(found: RaceResult) -> tuple[Rows, list[list[Column]]]:
@@ -76,7 +88,7 @@ def _table(found: RaceResult) -> tuple[Rows, list[list[Column]]]:
         columns.append(
             Column("USD", [[UNKNOWN if one.paid_usd is None else write_usd(one.paid_usd)] for one in racers])
         )
-    if found.grid_usd is not None and not is_routers:
+    if found.grid_usd is not None:
         grid = [[UNKNOWN if one.grid_usd is None else write_usd(one.grid_usd)] for one in racers]
         columns.append(Column("USD of\nthe grid", grid))
     columns.append(Column("", [_state(one, found) for one in racers]))
@@ -84,30 +96,26 @@ def _table(found: RaceResult) -> tuple[Rows, list[list[Column]]]:
 
 
 def _behind(one: Raced, is_winner: bool) -> list[str]:
-    if is_winner:
-        return [""]
+    if is_winner or one.is_level:
+        return ["" if is_winner else "level"]
     mean = QUALITY_DIFFERENCE.write(Figure(mean=one.lead)).mean.removeprefix("+")
-    return [mean, UNKNOWN if one.least_lead is None else f"> {one.least_lead:.3f}"]
+    return [mean, UNKNOWN if one.least_lead is None else f"> {round(one.least_lead, 3) + 0.0:.3f}"]
 
 
 def _state(one: Raced, found: RaceResult) -> list[str]:
     if one.name == found.winner:
         return ["winner" if found.is_settled else "ahead"]
-    return ["level" if one.is_level else "" if one.is_settled else "open"]
+    return ["" if one.is_settled else "open"]
 
 
 def _legend(found: RaceResult) -> Iterator[tuple[str, str]]:
-    sure = f"{100 * (1 - found.options.error_probability):g}%"
     if found.among == "models":
         yield found.options.objective, "mean over the answers that were looked at; models with fewer met other tasks"
         yield "behind by", "the winner's lead on the tasks that both were asked"
-        yield (
-            "> limit",
-            f"on the full grid it is more, for all models together with {sure} certainty, at whatever moment one looks",
-        )
+        yield "> limit", "on the full grid it is more, by the evidence that settles the race"
     else:
-        yield found.options.objective, "mean over the replications that were played"
-        yield "behind by", "the winner's lead on the replications that both played"
-        yield "> limit", f"over all orders it is more, for all routers together with about {sure} certainty"
+        yield found.options.objective, "mean over the replications that were looked at"
+        yield "behind by", "the winner's lead on the replications that both were seen in"
+        yield "> limit", "in the full run it is more, by the evidence that settles the race"
     if not found.is_settled:
         yield "open", "may still be the best"

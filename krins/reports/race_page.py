@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krins.reports.page import Column, Page, Section, Table
-from krins.reports.picture import FAINT, INK, Row, inline, layered
+from krins.reports.page_charts import named_rows
+from krins.reports.picture import FAINT, Row, inline, layered
 from krins.reports.race import effort, verdict
 from krins.studies.race_result import Raced, RaceResult
 
@@ -27,8 +28,7 @@ def race_page(found: RaceResult) -> Page:
             "How far the others are behind",
             [
                 f"Points: the mean {objective} by which each is behind {found.winner}, on what both were asked. Lines "
-                "begin at the least that it is behind on the whole; that holds for all of them together, at the stated "
-                "probability of error and whatever the moment at which one looks.",
+                "begin at the least that it is behind on the whole, by the evidence that settles the race.",
             ],
             lambda width: _leads(found, width),
             _table(found),
@@ -38,7 +38,7 @@ def race_page(found: RaceResult) -> Page:
         sections.append(
             Section(
                 "What it took",
-                [f"{effort(found)}. Coloured: answers that were asked; grey: the rest of the full grid."],
+                [f"{_capital(effort(found))}. Coloured: answers that were asked; grey: the rest of the full grid."],
                 lambda width: _asked(found, width),
             )
         )
@@ -73,13 +73,6 @@ def _state(one: Raced, found: RaceResult) -> str:
     return "level" if one.is_level else "settled" if one.is_settled else "open"
 
 
-def _names(found: RaceResult, width: int) -> alt.Y:
-    import altair as alt
-
-    order = [one.name for one in found.racers]
-    return alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=int(width * 0.45), labelColor=INK))
-
-
 def _leads(found: RaceResult, width: int) -> alt.LayerChart:
     import altair as alt
 
@@ -87,12 +80,13 @@ def _leads(found: RaceResult, width: int) -> alt.LayerChart:
         {"name": one.name, "lead": one.lead, "least": one.lead if one.least_lead is None else one.least_lead}
         for one in found.racers
     ]
-    base = alt.Chart(inline(rows)).encode(y=_names(found, width))
+    names, height = named_rows([one.name for one in found.racers], width, _ROW_PIXELS)
+    base = alt.Chart(inline(rows)).encode(y=names)
     title = f"{found.options.objective} behind {found.winner}"
     lines = base.mark_rule(strokeWidth=2, color=_BAR).encode(x=alt.X("least:Q", title=title), x2="lead:Q")
     points = base.mark_point(filled=True, size=60, color=_BAR, opacity=1).encode(x="lead:Q")
     zero = alt.Chart(inline([{"at": 0}])).mark_rule(color=FAINT, strokeDash=[4, 3]).encode(x="at:Q")
-    return layered(zero, lines, points).properties(width=width, height=_ROW_PIXELS * len(rows))
+    return layered(zero, lines, points).properties(width=width, height=height)
 
 
 def _asked(found: RaceResult, width: int) -> alt.LayerChart:
@@ -107,8 +101,9 @@ def _asked(found: RaceResult, width: int) -> alt.LayerChart:
         }
         for one in found.racers
     ]
-    base = alt.Chart(inline(rows)).encode(y=_names(found, width))
+    names, height = named_rows([one.name for one in found.racers], width, _ROW_PIXELS)
+    base = alt.Chart(inline(rows)).encode(y=names)
     title = "US dollars" if by_cost else "answers"
     grid = base.mark_bar(color=_GRID).encode(x=alt.X("grid:Q", title=title))
     asked = base.mark_bar(color=_BAR).encode(x="asked:Q")
-    return layered(grid, asked).properties(width=width, height=_ROW_PIXELS * len(rows))
+    return layered(grid, asked).properties(width=width, height=height)

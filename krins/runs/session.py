@@ -138,7 +138,9 @@ def finished_result(store: Store, run_id: str) -> RunResult:
         RunError: the run is not finished.
     """
     log = read_run(store, run_id)
-    result = log.result
+    purpose, result = log.started.purpose, log.result
+    if purpose != "run":
+        raise RunError(f"{run_id} is a {NOUNS[purpose]}", f"krins-eval {COMMANDS[purpose]} --resume {run_id}")
     if result is None:
         raise RunError(f"run {run_id} is not finished", f"krins-eval run --resume {run_id}")
     damage = [f"journal line {damage.line} is damaged: {damage.reason}" for damage in log.damage]

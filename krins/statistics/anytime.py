@@ -1,10 +1,10 @@
 """Tests of a mean that hold at every moment at once, so that one may look after each value and stop when it is settled.
 
-`BettingTest` is for a finite population that is drawn without replacement, as the cells of an evaluation grid in random
-order are: when all is drawn nothing is open any more. `asymptotic_lower_limits` is for independent replications, which
-never end. Invariants: a test's evidence is a supermartingale under its hypothesis, so it passes 1 / level with at most
-that probability however long one looks (Ville 1939); values are taken in blocks of any size with the same outcome.
-Left out: which means are to be compared, and how errors of several tests add up.
+They are for a finite population that is drawn without replacement, as the cells of an evaluation grid in random order
+are: when all is drawn nothing is open any more. Invariants: a test's evidence is a supermartingale under its
+hypothesis, so it passes 1 / level with at most that probability however long one looks (Ville 1939); values are taken
+in blocks of any size with the same outcome. Left out: which means are to be compared, and how errors of several tests
+add up.
 """
 
 from __future__ import annotations
@@ -79,24 +79,3 @@ def betting_lower_limit(values: FloatArray, size: int, level: float) -> float:
         test.take(values)
         low, high = (middle, high) if test.log_evidence >= -math.log(level) else (low, middle)
     return max(low, least)
-
-
-def asymptotic_lower_limits(values: FloatArray, level: float, tuned_for: int) -> FloatArray:
-    """Lower limits of a mean after each of `values`, shape (n,), that hold together at all moments from some tens on.
-
-    The values are independent with one mean and a finite variance; then the probability that some limit is above the
-    mean tends to at most `level` (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024, "Time-uniform central limit
-    theory and asymptotic confidence sequences", theorem 2.2, of which this is one side). Infinite for the first value.
-
-    Args:
-        tuned_for: number of values at which the limits are to be sharpest.
-    """
-    n = np.arange(1, len(values) + 1)
-    mean = np.cumsum(values) / n
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deviation = np.sqrt((np.cumsum((values - values[:1]) ** 2) - n * (mean - values[:1]) ** 2) / (n - 1))
-    tail = -2 * math.log(level)
-    scale = math.sqrt((tail + math.log(tail) + 1) / tuned_for)
-    spread = n * scale**2
-    radius = np.sqrt(2 * (spread + 1) / (n**2 * scale**2) * np.log(np.sqrt(spread + 1) / level))
-    return np.where(n < 2, -np.inf, mean - np.nan_to_num(deviation) * radius)

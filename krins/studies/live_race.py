@@ -1,8 +1,9 @@
 """Race live models: the answers that the race wants are asked for, and no others.
 
 Invariants: a race is a journalled run; killed at any moment it goes on where it stopped, and pays for nothing twice but
-what was in flight; one that is over is told again without a call. An attempt that had no answer counts as a failure,
-and is counted in a note. Left out: what is wanted (`krins.studies.racer`).
+what was in flight; one that is over is told again without a call. An attempt that finds no room in a budget stops the
+race. One that had no answer, through no fault of its model, counts as a failure, which the verdict says; it is tried
+again when the race is gone on with. Left out: what is wanted (`krins.studies.racer`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from krins import __version__
-from krins.domain import Outcome
+from krins.domain import FailureKind, Outcome
 from krins.environments.table import UNANSWERED
 from krins.errors import BudgetExhausted, Interrupted, KrinsError, RunError
 from krins.models.waiting_ledger import SharedLedger
@@ -127,14 +128,19 @@ class _LiveRace:
         commit, concurrency = GroupCommit(session.journal), environment.max_concurrency
         source = OutcomeSource(worker, commit, session.log.before, concurrency, progress, worker.can_go_on)
         is_checked = False
+
+        async def one(cell: Cell) -> Outcome:
+            (outcome,) = await source.outcomes([cell])
+            progress.advance(1)
+            return outcome
+
         try:
             while questions := self._racer.next_round():
                 cells = [self._cell(question) for question in questions]
                 if not is_checked and not source.observed.keys() >= set(cells):
                     await worker.check(environment.samples)
                     is_checked = True
-                self._tell(questions, await source.outcomes(cells))
-                progress.advance(len(cells))
+                self._tell(questions, await asyncio.gather(*(one(cell) for cell in cells)))
         except BudgetExhausted:
             await source.drain()
             raise
@@ -143,16 +149,13 @@ class _LiveRace:
             await worker.close()
 
     def result(self) -> RaceResult:
-        notes = []
-        if self._n_unanswered:
-            notes.append(
-                f"{self._n_unanswered:,} attempts had no answer, through no fault of a model: they count as failures"
-            )
         # What nobody asked has no cost yet; of what was asked, all are to be known.
         asked = np.arange(len(self._costs))[:, None] < self._racer.n_asked
         costs = None if np.isnan(self._costs[asked]).any() else self._costs
-        run_id = self._session.run_id
-        return race_result(self._suite, self._options, self._racer, self._names, costs, notes, run_id)
+        found = race_result(
+            self._suite, self._options, self._racer, self._names, costs, [], run_id=self._session.run_id
+        )
+        return found.model_copy(update={"n_unanswered": self._n_unanswered})
 
     def _cell(self, question: Question) -> Cell:
         task = self._inputs.tasks[self._tasks[question.unit]]
@@ -160,6 +163,11 @@ class _LiveRace:
 
     def _tell(self, questions: Sequence[Question], outcomes: Sequence[Outcome]) -> None:
         for question, outcome in zip(questions, outcomes, strict=True):
+            if outcome.failure is not None and outcome.failure.kind is FailureKind.BUDGET:
+                raise BudgetExhausted(
+                    f"the budget has no room for an answer of {outcome.arm}: {outcome.failure.message}",
+                    "give the race more with --budget-usd when going on with it",
+                )
             self._costs[question] = np.nan if outcome.cost_usd is None else float(outcome.cost_usd)
             self._n_unanswered += outcome.failure is not None and outcome.failure.kind in UNANSWERED
         costs = np.array([self._costs[question] for question in questions])

@@ -18,7 +18,7 @@ from krins.environments.reading import read_table
 from krins.environments.table import OutcomeTable
 from krins.errors import SuiteError
 from krins.interfaces import FloatArray, IntArray
-from krins.studies.race_result import Objective, Raced, RaceOptions, RaceResult
+from krins.studies.race_result import Among, Objective, Raced, RaceOptions, RaceResult
 from krins.studies.racer import Racer
 from krins.suite import RecordedEnvironment, Suite
 
@@ -29,8 +29,12 @@ class Scale(NamedTuple):
     low: float
     high: float
 
+    @property
+    def width(self) -> float:
+        return self.high - self.low
+
     def of(self, values: FloatArray) -> FloatArray:
-        return np.asarray((values - self.low) / (self.high - self.low))
+        return np.asarray((values - self.low) / self.width)
 
 
 def race_recorded(suite: Suite, options: RaceOptions, table: OutcomeTable | None = None) -> RaceResult:
@@ -76,7 +80,7 @@ def start(suite: Suite, options: RaceOptions, n_units: int, arms: Sequence[str])
             f"a race takes two or more, and there is {', '.join(arms) or 'none'}", "name more in the suite"
         )
     scale = scale_of(suite, options.objective)
-    tolerance = options.tolerance / (scale.high - scale.low)
+    tolerance = options.tolerance / scale.width
     return Racer(n_units, len(arms), options.error_probability, tolerance, suite.n_decisions_a_round)
 
 
@@ -110,15 +114,18 @@ def race_result(
     names: Sequence[str],
     costs: FloatArray | None,
     notes: list[str],
+    *,
     run_id: str | None = None,
+    among: Among = "models",
+    scale: Scale | None = None,
 ) -> RaceResult:
     """What a race that has ended, or stands still, found.
 
-    `costs`: USD by unit and arm, shape (n_units, n_arms), of what was not
-    asked too for a recorded suite; None where they are not known.
+    `costs`: USD by unit and arm, shape (n_units, n_arms), of what was not asked too for a recorded suite; None where
+    they are not known. `scale`: of the values, by default the objective's.
     """
-    scale, is_live = scale_of(suite, options.objective), suite.environment.kind == "live"
-    width = scale.high - scale.low
+    scale, is_live = scale or scale_of(suite, options.objective), suite.environment.kind == "live"
+    width = scale.width
     settled = set(range(racer.n_arms)) - set(racer.open_challengers())
     means = scale.low + width * racer.means()
 
@@ -134,7 +141,7 @@ def race_result(
             n_grid=racer.n_units,
             mean=float(means[arm]),
             lead=0.0 if is_winner else width * racer.lead_over(arm),
-            least_lead=None if is_winner else width * racer.least_lead_over(arm),
+            least_lead=None if is_winner else width * _least_lead(racer, arm, arm in settled),
             paid_usd=paid,
             grid_usd=grid,
             is_settled=arm in settled,
@@ -146,10 +153,10 @@ def race_result(
         run_id=run_id,
         suite=suite.name,
         environment=suite.environment.kind,
-        among="models",
+        among=among,
         options=options,
         seed=suite.seed,
-        unit="answers",
+        unit="answers" if among == "models" else "replications",
         winner=names[racer.leader],
         is_settled=all(one.is_settled for one in racers),
         racers=racers,
@@ -160,3 +167,9 @@ def race_result(
         is_grid_usd_known=not is_live,
         notes=notes,
     )
+
+
+def _least_lead(racer: Racer, arm: int, is_settled: bool) -> float:
+    """That it is settled says that much; the limit is found to within a ten-thousandth."""
+    least = racer.least_lead_over(arm)
+    return max(least, -racer.tolerance) if is_settled else least

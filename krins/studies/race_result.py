@@ -32,15 +32,16 @@ class Raced(_Frozen):
     name: str
     n_asked: int
     """Units: answers of a model, replications of a router."""
-    n_grid: int | None
-    """The same in the full grid; None where there is no end to it."""
+    n_grid: int
+    """The same in the full grid: the suite's, or the whole run's."""
     mean: float
     """Of the objective, over those; arms that were asked less are comparable by `lead` alone."""
     lead: float
     """Mean by which the winner is ahead, on what both were asked."""
     least_lead: float | None
-    """Its lower limit on the whole grid; the limits of all arms hold together with 1 - error probability. None: of the
-    winner, or too little is known."""
+    """Its lower limit on the whole grid, at whatever moment one looks; None for the winner. Each has an equal share of
+    the error probability; that all hold together is proved for a winner who was named beforehand, not for one who is
+    found."""
     paid_usd: float | None
     grid_usd: float | None
     """For all units: known for a recorded suite, else as many times the mean of those that were asked."""
@@ -66,9 +67,11 @@ class RaceResult(_Frozen):
     racers: list[Raced]
     """The winner first, then by lead."""
     n_answers: int
-    """Different answers that it took."""
+    """Or replications, that were looked at."""
+    n_unanswered: int = 0
+    """Attempts among them that had no answer, through no fault of a model: they count as failures."""
     n_grid: int
-    """Answers of the full grid."""
+    """Of the full grid."""
     paid_usd: float | None
     grid_usd: float | None
     is_grid_usd_known: bool

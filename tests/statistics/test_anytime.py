@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krins.statistics.anytime import FRACTIONS, BettingTest, asymptotic_lower_limits, betting_lower_limit
+from krins.statistics.anytime import FRACTIONS, BettingTest, betting_lower_limit
 
 N_TRIALS = 800
 LEVEL = 0.05
@@ -88,26 +88,3 @@ def test_lower_limits_stay_below_the_mean_and_reach_it_at_the_end() -> None:
 
 def test_without_values_nothing_is_known() -> None:
     assert betting_lower_limit(np.empty(0), 10, LEVEL) == -1.0
-
-
-def test_asymptotic_limits_are_seldom_above_the_mean_at_any_moment() -> None:
-    rng = np.random.default_rng(11)
-    wrong = 0
-    for _ in range(N_TRIALS):
-        limits = asymptotic_lower_limits(rng.exponential(size=400) - 1, LEVEL, tuned_for=100)
-        wrong += bool((limits[30:] > 0).any())
-    assert wrong / N_TRIALS <= MOST_WRONG
-
-
-def test_asymptotic_limits_by_hand() -> None:
-    # After two values 0 and 2: mean 1, standard deviation sqrt(2).
-    limits = asymptotic_lower_limits(np.array([0.0, 2.0]), LEVEL, tuned_for=50)
-    tail = -2 * math.log(LEVEL)
-    rho = math.sqrt((tail + math.log(tail) + 1) / 50)
-    radius = math.sqrt(2 * (2 * rho**2 + 1) / (4 * rho**2) * math.log(math.sqrt(2 * rho**2 + 1) / LEVEL))
-    assert limits[0] == -np.inf
-    assert limits[1] == pytest.approx(1 - math.sqrt(2) * radius)
-
-
-def test_values_that_never_differ_are_known_at_once() -> None:
-    assert asymptotic_lower_limits(np.full(5, 0.25), LEVEL, tuned_for=50)[1:] == pytest.approx(0.25)
