@@ -1,20 +1,28 @@
 """The charts of a page, drawn for the widths at which it is read: a desk's and a phone's.
 
 Invariants: all charts have the same looks, which they need not state; a picture is no wider than it was asked to be,
-axes, labels and legend included, as far as its plot can shrink; the SVG holds shapes and text alone: nothing that could
+axes, labels and legend included, as far as its plot can shrink; names of rows are whole, also in the widest fonts that
+browsers take where they lack the one that was measured; the SVG holds shapes and text alone: nothing that could
 load, style or run something, and no id twice on a page; the same charts give the same bytes. Left out: what a chart
 shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from krins.reports.columns import wrap_name
+from krins.reports.labels import LINE_PIXELS
 from krins.reports.page import Chart, Page
 from krins.reports.picture import COLOURS, INK, PALE
+
+if TYPE_CHECKING:
+    import altair as alt
 
 DESK_WIDTH, PHONE_WIDTH = 760, 340
 """Of a whole picture, in pixels."""
@@ -29,14 +37,14 @@ _KEPT = {"svg", "g", "defs", "clipPath", "path", "rect", "line", "text", "tspan"
 """Elements; Vega draws symbols and circles as paths."""
 _LOOKS = {
     "background": "white",
-    "padding": 2,
+    "padding": {"left": 2, "top": 2, "right": 8, "bottom": 2},  # the last tick's label may be wider than measured
     "view": {"stroke": None},
     "range": {"category": list(COLOURS)},
     "axis": {
         "labelColor": INK, "labelFontSize": 12, "titleColor": INK, "titleFontSize": 13, "titleFontWeight": "normal",
         "titlePadding": 8, "gridColor": "#e8e8e8", "domainColor": PALE, "tickColor": PALE,
     },
-    "axisX": {"tickCount": 5, "labelOverlap": True},
+    "axisX": {"tickCount": 5, "labelOverlap": True, "labelSeparation": 10},
     "axisY": {"tickCount": 6},
 }  # fmt: skip
 """A chart's own configuration goes before."""
@@ -46,6 +54,11 @@ _LEGEND = {
 }  # fmt: skip
 _BESIDE_LEGEND = 80
 """Pixels that a name in a legend leaves to symbol and axis; what is longer is cut (the table has it whole)."""
+_DESK_NAME, _PHONE_NAME = 36, 18
+"""Characters in a line of a row's name."""
+_SMALL_PIXELS, _CAPITAL_PIXELS = 7.4, 9.4
+"""Mean advance of a character in DejaVu Sans or Verdana at the size of labels, on the generous side: a fifth above
+Arial's."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,35 @@ class Drawn:
     desk_svg: str
     phone_svg: str
     desk_png: bytes
+
+
+def named_rows(names: Sequence[str], width: int, row_pixels: int) -> tuple[alt.Y, int]:
+    """The y axis of a chart whose rows, from the top, have `names` (in the field "name"), and the height of its plot.
+
+    `width` is the plot's. Names are wrapped at their joints, and never cut: two that begin alike can be told apart.
+    """
+    import altair as alt
+
+    lines = {name: wrap_name(name, _PHONE_NAME if width <= PHONE_WIDTH else _DESK_NAME) for name in names}
+    shown = f"({json.dumps(lines)})[datum.value]"
+    axis = alt.Axis(
+        labelExpr=shown,
+        labelLimit=0,
+        labelLineHeight=LINE_PIXELS,
+        labelOffset=alt.expr(f"({shown}.length - 1) * {-LINE_PIXELS / 2}"),  # Vega hangs further lines below the first
+        minExtent=round(max(_pixels(line) for wrapped in lines.values() for line in wrapped)),
+    )
+    extra = max(map(len, lines.values())) - 1
+    return alt.Y("name:N", sort=list(names), title=None, axis=axis), (row_pixels + extra * LINE_PIXELS) * len(names)
+
+
+def axis_title(text: str, width: int) -> list[str]:
+    """The title of an x axis in lines that are no longer than the axis, which is `width` pixels long."""
+    return wrap_name(text, int(width / _CAPITAL_PIXELS))
+
+
+def _pixels(line: str) -> float:
+    return sum(_CAPITAL_PIXELS if character.isupper() else _SMALL_PIXELS for character in line)
 
 
 def draw_charts(page: Page) -> list[Drawn | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krins.reports.page import Column, Page, Section, Table
-from krins.reports.page_charts import named_rows
+from krins.reports.page_charts import axis_title, named_rows
 from krins.reports.picture import FAINT, Row, inline, layered
 from krins.reports.race import effort, verdict
 from krins.studies.race_result import Raced, RaceResult
@@ -82,7 +82,7 @@ def _leads(found: RaceResult, width: int) -> alt.LayerChart:
     ]
     names, height = named_rows([one.name for one in found.racers], width, _ROW_PIXELS)
     base = alt.Chart(inline(rows)).encode(y=names)
-    title = f"{found.options.objective} behind {found.winner}"
+    title = axis_title(f"{found.options.objective} behind {found.winner}", width)
     lines = base.mark_rule(strokeWidth=2, color=_BAR).encode(x=alt.X("least:Q", title=title), x2="lead:Q")
     points = base.mark_point(filled=True, size=60, color=_BAR, opacity=1).encode(x="lead:Q")
     zero = alt.Chart(inline([{"at": 0}])).mark_rule(color=FAINT, strokeDash=[4, 3]).encode(x="at:Q")

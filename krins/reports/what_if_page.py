@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krins.reports.page import Column, Kind, Page, Section, Table
+from krins.reports.page_charts import named_rows
 from krins.reports.picture import FAINT, Row, inline, layered
 from krins.reports.what_if import notes_of
 from krins.studies.what_if import Answer, WhatIf
@@ -87,14 +88,13 @@ def _chart(answer: Answer, title: str, width: int) -> alt.LayerChart:
         }
         for one in answer.estimates
     ]
-    base = alt.Chart(inline(rows)).encode(
-        y=alt.Y("name:N", sort=None, title=None), color=alt.Color("colour:N", scale=None)
-    )
+    names, height = named_rows([one.name for one in answer.estimates], width, _ROW_PIXELS)
+    base = alt.Chart(inline(rows)).encode(y=names, color=alt.Color("colour:N", scale=None))
     scale = alt.Scale(zero=False)
     ranges = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title, scale=scale), x2="high:Q")
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x="value:Q")
     lines = [_line(answer.logged, [6, 4])] + ([] if answer.known is None else [_line(answer.known, [2, 2])])
-    return layered(*lines, ranges, points).properties(width=width, height=_ROW_PIXELS * len(rows))
+    return layered(*lines, ranges, points).properties(width=width, height=height)
 
 
 def _line(at: float, dash: list[int]) -> alt.Chart:

@@ -58,11 +58,15 @@ def test_the_claim_comes_first_and_notes_are_kept(compared: tuple[Comparison, li
     assert (page.decision, list(page.notes)) == (found.claim, found.notes)
     assert headings(page) == [
         "Cost and quality",
+        "Against the frontier, and over orders of the tasks",
         f"Differences to {found.reference.label}",
+        "What may be called a saving",
         "The same test at other margins",
         "Learning",
         "How good a verifier must be",
+        *(["The same for a saving"] if "The same for a saving" in headings(page) else []),
         "By category",
+        "By category: sizes and costs",
         "Runs",
     ]
     assert all(run.run_id in page.command for run in found.runs)
@@ -106,6 +110,21 @@ def test_without_costs_and_frontier_there_is_no_plane(compared: tuple[Comparison
     assert page.sections[0].chart is None
     assert "By category" not in headings(page)
     assert "hull_quality_gain" not in [column.key for column in page.tables[0].columns]
+
+
+def test_other_margins_have_a_row_for_each_router(compared: tuple[Comparison, list[RunResult]], page: Page) -> None:
+    table = next(table for table in page.tables if table.name == "margins")
+    labels = [router.label for router in compared[0].routers if router.against_reference is not None]
+    assert [row["router"] for row in table.rows] == labels
+    assert [column.key for column in table.columns][1:4] == [f"p_adjusted_at_{points}" for points in (1, 2, 5)]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_on_a_desk_no_table_is_cut(folder: Path, tmp_path: Path) -> None:
+    widest = "Math.max(...[...document.querySelectorAll('table')].map(e => e.scrollWidth))"
+    widths = "[...document.querySelectorAll('table')].map(e => e.scrollWidth).join()"
+    seen = look(folder / "index.html", 1280, tmp_path / "profile", widest, widths)
+    assert seen.values[0] <= 760, seen.values[1]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

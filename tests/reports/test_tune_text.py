@@ -40,9 +40,14 @@ def share(mean: float, low: float | None, high: float | None) -> Share:
     ],
 )
 def test_the_verdict_claims_no_more_than_the_interval(found: TuneResult, ahead: Share, expected: str) -> None:
-    said = verdict(with_winner(found, reward_difference=ahead))
+    said = verdict(with_winner(found, reward_difference=ahead, params={"policy": "thompson"}))
     assert expected in said
     assert ("Use " in said) == (ahead.low is not None and ahead.high is not None and ahead.low * ahead.high > 0)
+
+
+def test_a_model_that_won_is_not_compared_with_itself(found: TuneResult) -> None:
+    won = with_winner(found, params={"policy": "fixed", "model": found.unseen[0].chosen.model})
+    assert verdict(won).endswith("which won the search. It is the best by quality before, too.")
 
 
 @pytest.mark.parametrize(("is_cheaper", "is_shown"), [(True, True), (True, False), (False, True)])

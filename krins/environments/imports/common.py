@@ -33,9 +33,11 @@ GROUP = 20_000
 """Rows held at a time."""
 _MEMORY = "512MB"
 """What a query may take before it goes on in files."""
+_MEND = "mend or leave out that record"
 _TEXTS = ("task_id", "model", "repo", "category", "language", "difficulty", "prompt", "failure", "date", "source")
 _REALS = ("quality", "cost_usd", "latency_s")
 _COUNTS = ("sample", "input_tokens", "output_tokens")
+_MARK = "contaminated"
 _KEY = ("task_id", "model", "sample")
 _COLUMNS = (
     *("task_id", "model", "sample", "quality", "cost_usd", "input_tokens", "output_tokens", "latency_s", "failure"),
@@ -73,7 +75,8 @@ def write_table(
     import pyarrow.parquet as pq
 
     schema = _schema(extra)
-    remaining = map(_checked, rows)
+    texts = [*_TEXTS, *(name for name in extra if name != _MARK)]
+    remaining = (_checked(row, texts) for row in rows)
     unknown: Counter[str] = Counter()
     with pq.ParquetWriter(draft, schema) as writer:
         while group := list(islice(remaining, GROUP)):
@@ -92,7 +95,7 @@ def _schema(extra: Sequence[str]) -> pa.Schema:
 
     typed = ((_TEXTS, pa.string()), (_REALS, pa.float64()), (_COUNTS, pa.int64()))
     kinds = {name: kind for names, kind in typed for name in names}
-    own = {name: pa.bool_() if name == "contaminated" else pa.string() for name in extra}
+    own = {name: pa.bool_() if name == _MARK else pa.string() for name in extra}
     return pa.schema([(name, kinds[name]) for name in _COLUMNS] + list(own.items()))
 
 
@@ -103,23 +106,39 @@ def _batch(group: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
     return pa.record_batch(columns, schema=schema)
 
 
-def _checked(row: Row) -> Row:
+def _checked(row: Row, texts: Sequence[str]) -> Row:
     """`row` with a sample number, once each of its values can be."""
     source = row["source"]
     for name in ("task_id", "model"):
-        if not row.get(name):
+        if row.get(name) in (None, ""):
             raise TableError(f"{source}: there is no {name}", "an outcome is of one task and one model")
+    check_texts(row, texts)
     for name in _REALS:
         number = row.get(name)
         if number is not None and not (isinstance(number, int | float) and math.isfinite(number) and number >= 0):
-            raise TableError(f"{source}: {name} is {number!r}", "mend or leave out that record")
+            raise TableError(f"{source}: {name} is {number!r}", _MEND)
     if (row.get("quality") or 0) > 1:
         raise TableError(f"{source}: quality is {row['quality']}, and lies in [0, 1]", "import a score of that range")
     for name in _COUNTS:
         number = row.get(name)
         if number is not None and (isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**63):
-            raise TableError(f"{source}: {name} is {number!r}, and is a whole number", "mend or leave out that record")
+            raise TableError(f"{source}: {name} is {number!r}, and is a whole number", _MEND)
     return {"sample": 0, **row}
+
+
+def check_texts(row: Row, names: Sequence[str]) -> None:
+    """Raises TableError where what a column of texts would get is none, or none that UTF-8 can hold."""
+    for name in names:
+        value = row.get(name)
+        if value is not None and not _is_text(value):
+            raise TableError(f"{row['source']}: {name} is {repr(value)[:80]}, which is no text", _MEND)
+
+
+def _is_text(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(value.isascii() or value.encode())
+    except UnicodeEncodeError:  # JSON can hold half a surrogate pair
+        return False
 
 
 def _counts(draft: Path) -> dict[str, int]:

@@ -73,7 +73,7 @@ def _row(spec: Mapping[str, Any], sample: Sample, scorer: str | None, record: st
     return {
         "task_id": f"{spec['task']}/{sample['id']}",
         "model": spec["model"],
-        "sample": int(sample.get("epoch", 1)) - 1,
+        "sample": sample.get("epoch", 1) - 1,
         "quality": None if has_failed else _quality(sample.get("scores") or {}, scorer, record, notes),
         "cost_usd": spent.usd,
         "input_tokens": spent.usage and spent.usage.input_tokens,

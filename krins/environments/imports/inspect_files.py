@@ -101,10 +101,13 @@ def _known(header: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     spec = header.get("eval")
     if not isinstance(spec, dict) or not {"task", "model"} <= spec.keys():
         raise _foreign(path)
+    for name in ("task", "model"):
+        if not isinstance(spec[name], str):
+            raise TableError(f"{path}: its {name} is {spec[name]!r}, which is no text", "write the log out again")
     if header.get("version", VERSION) != VERSION:
         raise TableError(
-            f"{path}: a log of version {header['version']}; krins reads version {VERSION}",
-            "convert it with `inspect log convert`",
+            f"{path}: its version is {header['version']!r}; krins reads logs whose version is the number {VERSION}",
+            "write it anew with `inspect log convert`",
         )
     return header
 

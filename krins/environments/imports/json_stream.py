@@ -73,6 +73,8 @@ class _Reader:
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
+            except RecursionError:
+                raise self._broken("nested too deeply") from None
             except ValueError:
                 if not self._more(size):
                     raise self._broken() from None
@@ -121,9 +123,9 @@ class _Reader:
         self._text, self._at = self._text[self._at :] + block, 0
         return bool(block)
 
-    def _broken(self) -> TableError:
+    def _broken(self, how: str = "no JSON, or cut off") -> TableError:
         behind = f" after {self._n_items:,} records" if self._n_items else ""
         return TableError(
-            f"{self._path}: no JSON, or cut off,{behind} before {self._text[self._at : self._at + 40]!r}",
+            f"{self._path}: {how},{behind} before {self._text[self._at : self._at + 40]!r}",
             "write the log out again",
         )

@@ -6,7 +6,7 @@ Read are the rows of LiteLLM's table `LiteLLM_SpendLogs`: as its API `/spend/log
     task_id     the metadata or tag KEY that the client gave: `spend_logs_metadata: {KEY: ...}` or `tags: ["KEY:..."]`;
                 else a hash of the messages, where the proxy stores them; else the session
     model       the name that the client asked for (`model_group`), else the provider's
-    sample      answers of one task and model, numbered by when they began
+    sample      answers of one task and model, numbered by when they began; times without a zone are in UTC
     cost_usd    the sum over calls; unknown where LiteLLM counted 0 for tokens: it writes so for a price that it does
                 not know and for an answer of its cache, and neither is what the model costs
 
@@ -24,14 +24,14 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from krins.domain import FailureKind
-from krins.environments.imports.common import GROUP, Row, querying
+from krins.environments.imports.common import GROUP, Row, check_texts, querying
 from krins.environments.imports.json_stream import members
 from krins.environments.imports.qualities import join_qualities
 from krins.errors import TableError, boundary
@@ -40,6 +40,8 @@ _NEEDED = ("request_id", "model", "spend", "prompt_tokens", "completion_tokens",
 _DESCRIBED = ("repo", "category", "language", "difficulty")
 _MODEL_ERRORS = ("ContextWindowExceededError", "ContentPolicyViolationError")
 """LiteLLM's names for what is the model's own fault."""
+_MOST_TOKENS = 2**53
+"""Of one call: up to there a float holds every whole number."""
 _CALL_TEXTS = (
     *("request_id", "session_id", "task_id", "model", "provider", "error", "prompt", "started", "source"),
     *_DESCRIBED,
@@ -124,7 +126,9 @@ def _call(record: Any, number: int, log: Path, task_key: str, notes: Counter[str
             "give what /spend/logs?summarize=false or /spend/logs/v2 returned, or an export of that table",
         )
     with boundary(TableError, f"{source}: cannot be understood", "mend or leave out that record"):
-        return _understood(record, number, source, task_key, notes)
+        call = _understood(record, number, source, task_key, notes)
+        check_texts(call, _CALL_TEXTS)
+        return call
 
 
 def _understood(
@@ -135,7 +139,7 @@ def _understood(
     messages = _messages(record)
     session = str(record.get("session_id") or record["request_id"])
     begun, ended = _moment(record["startTime"]), _moment(record["endTime"])
-    inputs, outputs = int(record["prompt_tokens"]), int(record["completion_tokens"])
+    inputs, outputs = _n_tokens(record, "prompt_tokens"), _n_tokens(record, "completion_tokens")
     has_failed = record.get("status") == "failure" or metadata.get("status") == "failure"
     return {
         "number": number,
@@ -148,7 +152,7 @@ def _understood(
         "input_tokens": inputs,
         "output_tokens": outputs,
         "seconds": (ended - begun).total_seconds(),
-        "started": begun.isoformat(),
+        "started": begun.isoformat(timespec="microseconds"),  # so that their texts sort as they do
         "has_failed": int(has_failed),
         "error": (_json(metadata.get("error_information")) or {}).get("error_class"),
         "prompt": _prompt(messages),
@@ -174,6 +178,14 @@ def _task(
         return hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()[:16]
     notes[f"calls without {task_key} or messages: their task is their session"] += 1
     return session
+
+
+def _n_tokens(record: Mapping[str, Any], name: str) -> int:
+    """A CSV file holds numbers as text."""
+    number = float(record[name])
+    if isinstance(record[name], bool) or not number.is_integer() or not 0 <= number < _MOST_TOKENS:
+        raise ValueError(f"{name} is {record[name]}, and is a whole number")
+    return int(number)
 
 
 def _cost_usd(record: Mapping[str, Any], n_tokens: int, notes: Counter[str]) -> float | None:
@@ -206,7 +218,9 @@ def _json(value: Any) -> Any:
 
 
 def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    """In UTC, as the proxy writes it where it names no zone."""
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _spool(calls: Iterator[dict[str, Any]], path: Path) -> None:

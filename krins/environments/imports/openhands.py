@@ -122,7 +122,7 @@ def _object(path: Path) -> Mapping[str, Any]:
 
 
 def _load(path: Path, kind: type) -> Any:
-    with boundary(TableError, f"{path}: cannot be read", _REMEDY, catch=(OSError, ValueError)):
+    with boundary(TableError, f"{path}: cannot be read", _REMEDY, catch=(OSError, ValueError, RecursionError)):
         found = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(found, kind):
         raise TableError(f"{path}: not what it should hold", _REMEDY)

@@ -34,6 +34,8 @@ def join_qualities(path: Path | None, ask: Ask) -> int:
         raise TableError(f"{path}: no file of qualities", "give a .csv, .parquet or .jsonl file")
     source = _READERS[path.suffix].format(path=sql_path(path))
     with boundary(TableError, f"{path}: cannot be read", "is it what its name says?"):
+        if path.suffix == ".csv":
+            _check_header(path, ask)
         list(ask(f"create table given as select row_number() over () as place, * from {source}"))
         present = {row["column_name"] for row in ask("describe given")}
         key = next((key for key in _KEYS if {*key, "quality"} <= present), None)
@@ -48,6 +50,14 @@ def join_qualities(path: Path | None, ask: Ask) -> int:
             )
         )
         return int(next(ask(f"select count(*) as n from given where not exists (from rows where {same})"))["n"])
+
+
+def _check_header(path: Path, ask: Ask) -> None:
+    """DuckDB drops blanks around the names of columns, and says nothing."""
+    for header in ask(f"from read_csv({sql_path(path)}, header=false, all_varchar=true) limit 1"):
+        for name in header.values():
+            if name and name != name.strip():
+                raise TableError(f"{path}: there are blanks around the name of its column {name!r}", "take them away")
 
 
 def _check(path: Path, key: tuple[str, ...], ask: Ask) -> None:

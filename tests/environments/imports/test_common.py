@@ -68,13 +68,17 @@ def test_an_answer_that_stands_twice_is_named_with_both_places(tmp_path: Path) -
         ({"input_tokens": -1}, "input_tokens is -1"),
         ({"task_id": ""}, "there is no task_id"),
         ({"model": None}, "there is no model"),
+        ({"model": 5}, "model is 5, which is no text"),
+        ({"category": 3}, "category is 3, which is no text"),
+        ({"scaffold": ["a"]}, r"scaffold is \['a'\], which is no text"),
+        ({"prompt": "half a pair: \ud83d"}, r"prompt is 'half a pair: \\ud83d', which is no text"),
     ],
 )
 def test_a_value_that_cannot_be_is_named_with_its_record(
     tmp_path: Path, changes: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(TableError, match=f"log:1: {complaint}"):
-        write_table([row(task_id="s", source="log:0"), row(**changes)], tmp_path / "a", Counter())
+        write_table([row(task_id="s", source="log:0"), row(**changes)], tmp_path / "a", Counter(), ("scaffold",))
 
 
 def test_nothing_is_no_table(tmp_path: Path) -> None:

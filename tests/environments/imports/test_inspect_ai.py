@@ -211,12 +211,18 @@ def test_files_that_are_no_logs(tmp_path: Path) -> None:
     assert "no JSON" in refused("empty.json", b"")
     assert "does not say of which task" in refused("other.json", b'{"a": [1, 2]}')
     assert "end in .eval or .json" in refused("log.csv", b"a,b\n")
-    assert "version 3" in refused("new.json", plain.replace(b'"version": 2', b'"version": 3', 1))
+    for version, said in ((b"3", "its version is 3"), (b'"2"', "its version is '2'; krins reads")):
+        assert said in refused("new.json", plain.replace(b'"version": 2', b'"version": ' + version, 1))
     other = tmp_path / "other.eval"
     with zipfile.ZipFile(other, "w") as archive:
         archive.writestr("a.txt", "a")
     assert "not a log of Inspect" in refused("other.eval", other.read_bytes())
+    task = plain.replace(b'"task": "sums"', b'"task": 3', 1)
+    assert "its task is 3, which is no text" in refused("task.json", task)
+    assert "nested too deeply" in refused("deep.json", b'{"eval": ' + b"[" * 100_000)
     with pytest.raises(TableError, match="no such log"):
         rows(tmp_path / "none.eval")
     with pytest.raises(TableError, match="not a sample as Inspect writes it"):
         rows(altered(tmp_path, model_usage={"m": {"output_tokens": 1}}))
+    with pytest.raises(TableError, match=r"log\.json:add-1_epoch_1: not a sample"):
+        rows(altered(tmp_path, epoch="1"))

@@ -71,3 +71,9 @@ def test_values_longer_than_a_block_and_numbers_across_its_end() -> None:
 def test_what_is_no_log(text: str) -> None:
     with pytest.raises(TableError, match="no JSON, or cut off"):
         read(text)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ' * 100_000, "[1, " + "[" * 100_000])
+def test_what_is_nested_without_end(text: str) -> None:
+    with pytest.raises(TableError, match=r"a\.json: nested too deeply,.* before "):
+        read(text)

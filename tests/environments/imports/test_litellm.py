@@ -48,6 +48,24 @@ def test_calls_of_a_session_are_an_answer() -> None:
     assert len(found) == 13
 
 
+def test_answers_are_numbered_by_when_they_began_whatever_the_zone_that_their_times_are_in(tmp_path: Path) -> None:
+    begun = {
+        "first": "2026-11-28T00:30:00+02:00",
+        "second": "2026-11-27T22:45:00",  # no zone: UTC
+        "third": "2026-11-27 23:00:00+00",
+        "fourth": "2026-11-27T23:00:00.5Z",
+        "fifth": "2026-11-27T20:00:00-05:00",
+    }
+    calls = [
+        call(request_id=name, session_id=name, startTime=text, endTime="2026-11-28T02:00:00Z")
+        for name, text in reversed(begun.items())
+    ]
+    found = sorted(rows(written(tmp_path, *calls)), key=lambda row: row["sample"])
+    assert [calls[int(row["source"].partition(":")[2]) - 1]["request_id"] for row in found] == list(begun)
+    assert [row["date"] for row in found] == ["2026-11-27"] * 4 + ["2026-11-28"]
+    assert found[0]["latency_s"] == 3.5 * 3600
+
+
 def test_what_a_client_says_of_a_task_describes_it() -> None:
     row = next(row for row in rows() if row["task_id"] == "capital")
     assert (row["repo"], row["category"], row["provider"], row["date"]) == ("demo/c", "trivia", "openai", "2026-11-27")
@@ -134,6 +152,8 @@ def test_a_quality_of_a_session_or_of_a_task_and_model(tmp_path: Path) -> None:
         ("request_id,quality\na,good\n", "row 1: quality is good"),
         ("request_id,quality\na,nan\n", "row 1: quality is nan"),
         ("name,quality\na,1\n", "there are only the columns name, quality"),
+        ("request_id, quality\na,1\n", "blanks around the name of its column ' quality'"),
+        ('"request_id ";quality\na;1\n', "blanks around the name of its column 'request_id '"),
     ],
 )
 def test_qualities_that_cannot_be(tmp_path: Path, content: str, complaint: str) -> None:
@@ -168,7 +188,14 @@ def test_an_export_of_the_table_says_the_same_as_the_api(tmp_path: Path) -> None
     [
         ({"spend": float("nan")}, r"log\.json:2: cannot be understood: spend is nan"),
         ({"spend": -1}, r"log\.json:2: cannot be understood: spend is -1"),
-        ({"prompt_tokens": "many"}, r"log\.json:2: cannot be understood: invalid literal"),
+        ({"prompt_tokens": "many"}, r"log\.json:2: cannot be understood: could not convert"),
+        ({"prompt_tokens": 10.9}, r"log\.json:2: .*prompt_tokens is 10.9, and is a whole number"),
+        ({"completion_tokens": "10.9"}, r"log\.json:2: .*completion_tokens is 10.9, and is a whole number"),
+        ({"prompt_tokens": True}, r"log\.json:2: .*prompt_tokens is True"),
+        ({"prompt_tokens": -1}, r"log\.json:2: .*prompt_tokens is -1"),
+        ({"prompt_tokens": 1e30}, r"log\.json:2: .*prompt_tokens is 1e\+30"),
+        ({"model_group": 5}, r"log\.json:2: model is 5, which is no text"),
+        ({"request_id": 7}, r"log\.json:2: request_id is 7, which is no text"),
         ({"startTime": "yesterday"}, r"log\.json:2: cannot be understood: Invalid isoformat"),
     ],
 )

@@ -94,9 +94,10 @@ def test_folders_and_files_that_are_something_else(tmp_path: Path) -> None:
     write(tmp_path, "M", "swe-bench", [1])
     with pytest.raises(TableError, match=r"swe-bench\.json: not what it should hold"):
         rows(tmp_path)
-    (tmp_path / "results/M/scores.json").write_text("[")
-    with pytest.raises(TableError, match=r"scores\.json: cannot be read"):
-        rows(tmp_path)
+    for broken in ("[", "[" * 100_000):
+        (tmp_path / "results/M/scores.json").write_text(broken)
+        with pytest.raises(TableError, match=r"scores\.json: cannot be read"):
+            rows(tmp_path)
 
 
 @pytest.mark.skipif(not TABLE.exists(), reason=f"needs the OpenHands index as an outcome table at {TABLE}")
