@@ -14,6 +14,8 @@ cluster too. Shown, with Wilson 95% intervals over worlds:
 - false claims where none is true: eight routers exactly as far below the reference as the margin, and exactly as dear.
   Share of worlds in which any router is called a saving: by Holm's p-values, and by each router's own; and the same
   where all are much cheaper, so that quality alone must keep them from it;
+- false non-inferiority where few pairs of yes or no outcomes differ, at a loss of exactly the margin: by the test, and
+  by the t statistic alone;
 - the trend over dates: how often a change is claimed at 5% where there is none.
 """
 
@@ -152,6 +154,36 @@ def _p_values(
     return min(own.values()), min(holm(own).values())
 
 
+RARE = [
+    (100, 0.01, 0.015, 0.005),
+    (60, 0.02, 0.03, 0.01),
+    (500, 0.01, 0.012, 0.002),
+    (30, 0.05, 0.07, 0.02),
+    (200, 0.01, 0.013, 0.003),
+    (100, 0.02, 0.03, 0.01),
+    (500, 0.02, 0.03, 0.01),
+]
+"""Pairs, margin, and the chances of a loss and of a gain, which differ by the margin."""
+
+
+def show_rare(worlds: int, rng: np.random.Generator) -> None:
+    click.echo("\nfew pairs differ: false non-inferiority (at most 0.025)")
+    for n, margin, worse, better in RARE:
+        shown = {"the test": 0, "t alone": 0}
+        for differences in rng.choice([-1.0, 1.0, 0.0], (worlds, n), p=[worse, better, 1 - worse - better]):
+            found = clustered_mean(differences, np.arange(n))
+            p = non_inferiority_p(found, margin)
+            assert found is not None
+            assert p is not None
+            shown["the test"] += p <= SIGNIFICANCE
+            # Its interval's lower end; where nothing differs t tells nothing.
+            shown["t alone"] += found.standard_error > 0 and found.mean - found.half_width() >= -margin
+        what = f"{n} pairs, margin {margin:g}, {worse:g} worse, {better:g} better"
+        rates = {name: wilson_interval(count, worlds) for name, count in shown.items()}
+        written = [f"{name} {one.mean:.3f} [{one.low:.3f}, {one.high:.3f}]" for name, one in rates.items()]
+        click.echo(f"  {what:<52}{'   '.join(written)}")
+
+
 def show(name: str, sizes: list[int], checks: list[Checks], bands: dict[str, list[BandChecks]]) -> None:
     degrees = degrees_of_freedom(np.array(sizes))
     click.echo(f"\n{name}: {sum(sizes)} tasks, {degrees:.1f} degrees of freedom")
@@ -188,6 +220,7 @@ def main(worlds: int, bands: int, draws: int, seed: int) -> None:
             key: [look_at_band(pool, clusters, draws, rng) for _ in range(bands)] for key, pool in POOLS.items()
         }
         show(name, sizes, checks, of_pools)
+    show_rare(worlds, np.random.default_rng([seed, len(CLUSTERINGS)]))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from krins.cli.common import console, home_option, json_option, report_option, write_file, write_report
+from krins.cli.common import FiniteRange, console, home_option, json_option, report_option, write_file, write_report
 
 
 @click.command()
 @click.argument("names", metavar="RUN...", nargs=-1, required=True)
 @click.option("--reference", metavar="LABEL", help="Router or model to compare with; by default the best single model.")
-@click.option("--margin", type=click.FloatRange(0, 1), help="Quality that a saving may lose, instead of the suite's.")
+@click.option("--margin", type=FiniteRange(0, 1), help="Quality that a saving may lose, instead of the suite's.")
 @report_option
 @json_option
 @home_option

@@ -74,11 +74,15 @@ def _heading(found: Comparison) -> Text:
 
 
 class _MainTable:
-    """A row a router, after one of the reference where that is a fixed model. What nobody knows has no column."""
+    """A row a router, after one of the reference where that is a fixed model which no router stands for.
+
+    What nobody knows has no column.
+    """
 
     def __init__(self, found: Comparison) -> None:
         self._found, self._routers = found, found.routers
-        self._before = [f"reference: {found.reference.label}"] if found.reference.is_model else []
+        is_shown = any(router.against_reference is None for router in self._routers)
+        self._before = [] if is_shown else [f"reference: {found.reference.label}"]
         self._has_costs = any(one.saving is not None for one in _against(found))
 
     @property
@@ -231,7 +235,9 @@ def _legend(found: Comparison) -> Iterator[tuple[str, str]]:
             f"has {SIGNIFICANCE:g} or less, adjusted",
         )
     else:
-        yield "not known", "USD a task, and so whether anything is a saving"
+        free = found.reference.cost_usd is not None and found.reference.cost_usd.mean == 0
+        why = "the reference costs nothing" if free else "USD a task is not known"
+        yield "no p", f"{why}, and so nothing is tested for a saving"
     yield "smallest margin", "in points of quality, at which this router alone is shown not to be inferior"
     yield "could be told", "points that quality must differ by for these tasks to show it, with a power of 80%"
     if found.frontier is not None:

@@ -12,13 +12,16 @@ from collections.abc import Iterator, Sequence
 from krins.reports.compare_charts import forest, labels_of, plane
 from krins.reports.compare_curves import by_group, learning, over_time, pays, verifier
 from krins.reports.compare_tables import (
-    differences_table,
-    groups_table,
+    frontier_table,
     learning_table,
     margins_table,
-    periods_table,
+    part_costs_table,
+    parts_table,
     places_table,
+    quality_table,
+    rewards_table,
     runs_table,
+    savings_table,
     trends_table,
     verifier_table,
 )
@@ -40,6 +43,7 @@ def comparison_page(found: Comparison, results: Sequence[RunResult]) -> Page:
             *_differences(found),
             *_learning(found, _rows(found, results)),
             *_parts(found),
+            Section("Reward", [], table=rewards_table(found)),
             Section("Runs", [], table=runs_table(found)),
         ],
         found.notes,
@@ -74,6 +78,11 @@ def _places(found: Comparison) -> Iterator[Section]:
     yield Section(
         "Cost and quality", text, (lambda width: plane(found, width)) if has_costs else None, places_table(found)
     )
+    yield Section(
+        "Over orders of the tasks" if frontier is None else "Against the frontier, and over orders of the tasks",
+        ["Orders: where the central 95% of them lie."],
+        table=frontier_table(found),
+    )
 
 
 def _differences(found: Comparison) -> Iterator[Section]:
@@ -83,17 +92,26 @@ def _differences(found: Comparison) -> Iterator[Section]:
         [
             "Paired by task. Thick: the 95% interval of one router by itself; thin: intervals that hold for all "
             f"routers at once (Bonferroni). Dashed: no difference, and a loss of {margin} points, the margin.",
-            f"p: of the test that quality is lower by less than {margin} points and the cost is lower, both (the "
-            "larger of two one-sided p-values); adjusted over the routers (Holm). A saving needs at most "
-            f"{SIGNIFICANCE:g}. Smallest margin: the loss of quality that is ruled out. Detectable: the difference "
-            "that so many tasks would show with a power of 80%.",
+            "Detectable: the difference that so many tasks would show with a power of 80%.",
         ],
         lambda width: forest(found, width),
-        differences_table(found),
+        quality_table(found),
+    )
+    yield Section(
+        "What may be called a saving",
+        [
+            f"p: of the test that quality is lower by less than {margin} points and the cost is lower, both (the "
+            "larger of two one-sided p-values); adjusted over the routers (Holm). A saving needs at most "
+            f"{SIGNIFICANCE:g}.",
+        ],
+        table=savings_table(found),
     )
     yield Section(
         "The same test at other margins",
-        ["How much quality may be lost is the reader's choice; margins in points of quality."],
+        [
+            "How much quality may be lost is the reader's choice; margins in points of quality. Smallest margin: the "
+            "loss of quality that is ruled out, for one router by itself."
+        ],
         table=margins_table(found),
     )
 
@@ -120,8 +138,10 @@ def _learning(found: Comparison, rows: dict[str, RouterResult]) -> Iterator[Sect
                 *([] if does_pay else ["Here none is good enough, not even one that never errs."]),
             ],
             (lambda width: verifier(cascades, labels, width)) if does_pay else None,
-            verifier_table(cascades) if does_pay else None,
+            verifier_table(cascades, "reward") if does_pay else None,
         )
+        if does_pay:
+            yield Section("The same for a saving", [], table=verifier_table(cascades, "saving"))
 
 
 def _parts(found: Comparison) -> Iterator[Section]:
@@ -131,8 +151,9 @@ def _parts(found: Comparison) -> Iterator[Section]:
             f"By {kind}",
             ["Plain 95% intervals, one by one: among many groups some stand out by chance."],
             lambda width, groups=groups: by_group(found, groups, width),  # type: ignore[misc]
-            groups_table(groups, kind),
+            parts_table(groups, kind),
         )
+        yield Section(f"By {kind}: sizes and costs", [], table=part_costs_table(groups, kind))
     if found.drift is not None:
         yield from _drift(found, found.drift)
 
@@ -143,8 +164,9 @@ def _drift(found: Comparison, drift: Drift) -> Iterator[Section]:
         "Over time",
         [f"Differences to the reference by the tasks' dates. {dated}"],
         lambda width: over_time(found, drift.periods, width),
-        periods_table(drift),
+        parts_table(drift.periods, "period"),
     )
+    yield Section("Over time: sizes and costs", [], table=part_costs_table(drift.periods, "period"))
     if drift.trends:
         text = (
             "A straight line through the paired difference over dates; p of no change, and adjusted over the routers."

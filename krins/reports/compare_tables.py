@@ -1,14 +1,17 @@
 """The tables of a comparison's page, raw: `krins.reports.page` writes them for people and for programs.
 
-Invariants: differences of quality are shares in the CSV and points on the page. Left out: words around them.
+Invariants: differences of quality are shares in the CSV and points on the page; a table is narrow enough for a page's
+column of text. Left out: words around them, and the tests' separate p-values at further margins (`--json` has them).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from krins.reports.page import Cell, Column, Kind, Table
 from krins.runs.result import BreakEven, Figure, RouterResult, Share
+from krins.studies.claim import write_points
 from krins.studies.comparison import (
     AgainstReference,
     ComparedRouter,
@@ -17,16 +20,14 @@ from krins.studies.comparison import (
     Drift,
     Group,
     GroupRow,
-    MarginTest,
     Period,
     Verdict,
 )
 
-_CRITERIA = {
-    "better_reward": "more reward",
-    "surely_better_reward": "more reward, for certain",
-    "saving": "a saving",
-    "sure_saving": "a saving, for certain",
+Criterion = Literal["reward", "saving"]
+_CRITERIA: dict[Criterion, dict[str, str]] = {
+    "reward": {"better_reward": "more reward", "surely_better_reward": "more reward, for certain"},
+    "saving": {"saving": "a saving", "sure_saving": "a saving, for certain"},
 }
 _VERDICTS: dict[Verdict, str] = {
     "saving": "yes",
@@ -45,20 +46,40 @@ def places_table(found: Comparison) -> Table:
     rows = [*map(_router_place, found.routers), *_model_places(found)]
     columns = [
         Column("name", "router or model"),
-        Column("kind", "what it is"),
+        Column("kind", "kind"),
         _with_interval("quality", "quality", "share"),
         _with_interval("cost_usd", "USD a task", "usd"),
-        _with_interval("reward", "reward a task", "number"),
-        _with_interval("hull_quality_gain", "points above the frontier", "points"),
-        _with_interval("hull_cost_saving", "share cheaper than the frontier", "share"),
-        Column("quality_replication_low", "over orders: from", "share"),
-        Column("quality_replication_high", "to", "share"),
     ]
     return _table("cost_quality", columns, rows)
 
 
+def rewards_table(found: Comparison) -> Table:
+    columns = [
+        Column("name", "router"),
+        _with_interval("reward", "reward a task", "number"),
+        _with_interval("difference", "against the reference", "number"),
+    ]
+    rows: list[_Row] = []
+    for one in found.routers:
+        against = one.against_reference
+        rows.append(_router_place(one) | _ends("difference", None if against is None else against.reward))
+    return _table("rewards", columns, rows)
+
+
+def frontier_table(found: Comparison) -> Table:
+    """Routers against mixing fixed models, and over orders of the tasks."""
+    columns = [
+        Column("name", "router"),
+        _with_interval("hull_quality_gain", "points above the frontier", "points"),
+        _with_interval("hull_cost_saving", "share cheaper than the frontier", "share"),
+        Column("quality_replication_low", "quality over orders: from", "share"),
+        Column("quality_replication_high", "to", "share"),
+    ]
+    return _table("frontier", columns, [_router_place(router) for router in found.routers])
+
+
 def _router_place(router: ComparedRouter) -> _Row:
-    row: _Row = {"name": router.label, "kind": "router, SIMULATED verifier" if router.is_simulated else "router"}
+    row: _Row = {"name": router.label, "kind": "router, SIMULATED" if router.is_simulated else "router"}
     for key in ("quality", "cost_usd", "reward", "hull_quality_gain", "hull_cost_saving"):
         row |= _ends(key, getattr(router, key))
     low, high = router.quality.replication_low, router.quality.replication_high
@@ -70,50 +91,60 @@ def _model_places(found: Comparison) -> Iterator[_Row]:
     for model in models:
         yield {
             "name": model.model,
-            "kind": "model at the frontier",
+            "kind": "model, frontier",
             **_ends("quality", model.quality),
             **_ends("cost_usd", model.cost_usd),
         }
     reference = found.reference
     if reference.is_model and reference.label not in {model.model for model in models}:
-        row: _Row = {"name": reference.label, "kind": "model, the reference"}
+        row: _Row = {"name": reference.label, "kind": "model, reference"}
         for key in ("quality", "cost_usd", "reward"):
             row |= _ends(key, getattr(reference, key))
         yield row
 
 
-def differences_table(found: Comparison) -> Table:
-    rows = [_difference(label, against, found.margin) for label, against in _rivals(found)]
+def quality_table(found: Comparison) -> Table:
+    rows = [_quality(label, against) for label, against in _rivals(found)]
     columns = [
         Column("router", "router"),
         _with_interval("quality", "quality, points", "points"),
         Column("quality_simultaneous_low", "all at once: from", "points"),
         Column("quality_simultaneous_high", "to", "points"),
-        _with_interval("saving", "share cheaper", "share"),
-        _with_interval("reward", "reward a task", "number"),
-        Column("p", "p", "number"),
-        Column("p_adjusted", "adjusted p", "number"),
-        Column("smallest_margin_points", "smallest margin, points", "number"),
         Column("detectable_points", "detectable, points", "number"),
-        Column("verdict", "may be called a saving"),
     ]
     return _table("differences", columns, rows)
 
 
-def _difference(label: str, against: AgainstReference, margin: float) -> _Row:
-    test = next(test for test in against.tests if test.margin == margin)
+def _quality(label: str, against: AgainstReference) -> _Row:
     quality = against.quality
     return {
         "router": label,
         **_ends("quality", quality),
         "quality_simultaneous_low": quality.simultaneous_low,
         "quality_simultaneous_high": quality.simultaneous_high,
+        "detectable_points": _hundredfold(quality.detectable),
+    }
+
+
+def savings_table(found: Comparison) -> Table:
+    rows = [_saving(label, against, found.margin) for label, against in _rivals(found)]
+    columns = [
+        Column("router", "router"),
+        _with_interval("saving", "share cheaper", "share"),
+        Column("p", "p", "number"),
+        Column("p_adjusted", "adjusted p", "number"),
+        Column("verdict", "may be called a saving"),
+    ]
+    return _table("savings", columns, rows)
+
+
+def _saving(label: str, against: AgainstReference, margin: float) -> _Row:
+    test = next(test for test in against.tests if test.margin == margin)
+    return {
+        "router": label,
         **_ends("saving", against.saving),
-        **_ends("reward", against.reward),
         "p": test.p,
         "p_adjusted": test.p_adjusted,
-        "smallest_margin_points": _hundredfold(against.smallest_margin),
-        "detectable_points": _hundredfold(quality.detectable),
         "verdict": _VERDICTS[against.verdict],
     }
 
@@ -123,23 +154,27 @@ def _hundredfold(share: float | None) -> float | None:
 
 
 def margins_table(found: Comparison) -> Table:
-    """A row for each router and margin."""
-    rows = [_margin(label, test) for label, against in _rivals(found) for test in against.tests]
+    """A row for each router, with its adjusted p-value at each margin."""
+    rivals = _rivals(found)
+    rows: list[_Row] = [
+        {
+            "router": label,
+            **{_margin_key(test.margin): test.p_adjusted for test in against.tests},
+            "smallest_margin_points": _hundredfold(against.smallest_margin),
+        }
+        for label, against in rivals
+    ]
+    margins = [test.margin for test in rivals[0][1].tests]
     columns = [
         Column("router", "router"),
-        Column("margin_points", "margin, points", "number"),
-        Column("p_quality", "p: quality", "number"),
-        Column("p_saving", "p: cheaper", "number"),
-        Column("p", "p: both", "number"),
-        Column("p_adjusted", "adjusted p", "number"),
-        Column("is_shown", "shown"),
+        *(Column(_margin_key(margin), f"adjusted p at {write_points(margin)}", "number") for margin in margins),
+        Column("smallest_margin_points", "smallest margin, points", "number"),
     ]
     return _table("margins", columns, rows)
 
 
-def _margin(label: str, test: MarginTest) -> _Row:
-    row: _Row = test.model_dump(exclude={"margin"})
-    return {"router": label, "margin_points": 100 * test.margin, **row}
+def _margin_key(margin: float) -> str:
+    return f"p_adjusted_at_{100 * margin:g}"
 
 
 def learning_table(routers: Mapping[str, RouterResult]) -> Table:
@@ -167,44 +202,53 @@ def learning_table(routers: Mapping[str, RouterResult]) -> Table:
     return _table("regret", columns, rows)
 
 
-def verifier_table(cascades: Mapping[str, BreakEven]) -> Table:
+def verifier_table(cascades: Mapping[str, BreakEven], criterion: Criterion) -> Table:
     """A row for each cascade and sensitivity; a specificity above the greatest no longer pays."""
     columns = [Column("cascade", "cascade"), Column("sensitivity", "sensitivity", "share")]
-    for field, words in _CRITERIA.items():
+    for field, words in _CRITERIA[criterion].items():
         columns.append(Column(f"{field}_least", f"least specificity for {words}", "share"))
         columns.append(Column(f"{field}_greatest", "greatest", "share"))
     rows = [
-        {"cascade": label, "sensitivity": sensitivity, **_specificities(curve, i)}
+        {"cascade": label, "sensitivity": sensitivity, **_specificities(curve, i, criterion)}
         for label, curve in cascades.items()
         for i, sensitivity in enumerate(curve.sensitivity)
     ]
-    return _table("break_even", columns, rows)
+    return _table(f"break_even_{criterion}", columns, rows)
 
 
-def _specificities(curve: BreakEven, i: int) -> _Row:
+def _specificities(curve: BreakEven, i: int, criterion: Criterion) -> _Row:
     row: _Row = {}
-    for field in _CRITERIA:
+    for field in _CRITERIA[criterion]:
         row[f"{field}_least"], row[f"{field}_greatest"] = getattr(curve, field)[i] or (None, None)
     return row
 
 
-def groups_table(groups: Sequence[Group], kind: str) -> Table:
-    rows = [{"part": group.name, **_sizes(group), **_part(row)} for group in groups for row in group.rows]
-    return _table(f"by_{kind}", [Column("part", kind), *_PART_COLUMNS], rows)
+def parts_table(parts: Sequence[Group] | Sequence[Period], kind: str) -> Table:
+    columns = [
+        _with_interval("quality", "quality", "share"),
+        _with_interval("difference", "points against the reference", "points"),
+    ]
+    return _by(parts, kind, f"by_{kind}", columns)
 
 
-def periods_table(drift: Drift) -> Table:
-    rows = [{"part": period.name, **_sizes(period), **_part(row)} for period in drift.periods for row in period.rows]
-    return _table("by_period", [Column("part", "period"), *_PART_COLUMNS], rows)
+def part_costs_table(parts: Sequence[Group] | Sequence[Period], kind: str) -> Table:
+    columns = [
+        Column("n_tasks", "tasks", "count"),
+        _with_interval("cost_usd", "USD a task", "usd"),
+    ]
+    return _by(parts, kind, f"by_{kind}_costs", columns)
 
 
-def _sizes(part: Group | Period) -> _Row:
-    return {"n_tasks": part.n_tasks, "n_clusters": part.n_clusters}
+def _by(parts: Sequence[Group] | Sequence[Period], kind: str, name: str, columns: Sequence[Column]) -> Table:
+    rows = [_part(part, row) for part in parts for row in part.rows]
+    return _table(name, [Column("part", kind), Column("router", "router"), *columns], rows)
 
 
-def _part(row: GroupRow) -> _Row:
+def _part(part: Group | Period, row: GroupRow) -> _Row:
     return {
+        "part": part.name,
         "router": row.label,
+        "n_tasks": part.n_tasks,
         **_ends("quality", row.quality),
         **_ends("cost_usd", row.cost_usd),
         **_ends("difference", row.difference),
@@ -235,7 +279,6 @@ def trends_table(drift: Drift) -> Table:
 def runs_table(found: Comparison) -> Table:
     columns = [
         Column("run_id", "run"),
-        Column("suite", "suite"),
         Column("environment", "outcomes"),
         Column("seed", "seed"),
         Column("n_replications", "orders", "count"),
@@ -257,16 +300,6 @@ def _ends(key: str, figure: Share | Figure | Difference | None) -> _Row:
 
 def _with_interval(key: str, heading: str, kind: Kind) -> Column:
     return Column(key, heading, kind, (f"{key}_low", f"{key}_high"))
-
-
-_PART_COLUMNS = (
-    Column("router", "router"),
-    Column("n_tasks", "tasks", "count"),
-    Column("n_clusters", "clusters", "count"),
-    _with_interval("quality", "quality", "share"),
-    _with_interval("cost_usd", "USD a task", "usd"),
-    _with_interval("difference", "points against the reference", "points"),
-)
 
 
 def _table(name: str, columns: Sequence[Column], rows: Sequence[_Row]) -> Table:

@@ -41,6 +41,8 @@ class ClusteredMean(NamedTuple):
     degrees_of_freedom: float
     """Bell and McCaffrey's."""
     n_clusters: int
+    values: FloatArray
+    """Those that it is the mean of, shape (n,)."""
 
     def half_width(self, level: float = 0.95) -> float:
         """Half of the interval at that level."""
@@ -67,7 +69,7 @@ def clustered_mean(values: FloatArray, clusters: IntArray) -> ClusteredMean | No
         return None
     sums = np.bincount(clusters, weights=values - mean)
     standard_error = float(np.sqrt(np.sum((shrinkage(sizes) * sums) ** 2))) / n
-    return ClusteredMean(mean, standard_error, degrees_of_freedom(sizes), len(sizes))
+    return ClusteredMean(mean, standard_error, degrees_of_freedom(sizes), len(sizes), values)
 
 
 def clustered_interval(values: FloatArray, clusters: IntArray, level: float = 0.95) -> Interval:

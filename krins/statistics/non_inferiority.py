@@ -4,14 +4,26 @@ A saving is two claims at once: the cost is lower, and the quality is not lower 
 shown, so the p-value of their conjunction is the larger of the two, without any correction (the intersection-union
 test: Berger 1982, "Multiparameter hypothesis testing and acceptance sampling").
 
-Invariants: p-values and intervals agree, for both come of the same t statistic with the same degrees of freedom. Where
-every task shows the very same value there is no such statistic; then an exact test over clusters stands in, and never a
-p-value of 0. None: one cluster tells nothing. Left out: allowing for how many comparisons are made
-(`krins.statistics.multiplicity`).
+A t statistic alone sees too little where few tasks differ: that none of 100 tasks is worse rules out no loss of one
+point, however small the spread of what was seen. Non-inferiority is therefore tested at the variance that the values
+would have if its hypothesis were true, where that is the larger one. For paired yes or no outcomes it is that of the
+score test (Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the
+paired-sample design", section 3). For others it is that of the likeliest distribution under the hypothesis on the
+values seen and an unseen one of -1, the worst there is (empirical likelihood: Owen 2001, "Empirical Likelihood",
+chapter 2).
+
+Invariants: what is shown agrees with the intervals, for a p-value is never below that of the t statistic which they
+come of; it is never 0 for a margin below 1, even where every task shows the very same value. None: one cluster tells
+nothing. Left out: allowing for how many comparisons are made (`krins.statistics.multiplicity`).
 """
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
+from krins.interfaces import FloatArray
 from krins.statistics.clustered import ClusteredMean
 
 SIGNIFICANCE = 0.025
@@ -21,15 +33,18 @@ _NO_SPREAD = 1e-12
 
 
 def non_inferiority_p(difference: ClusteredMean | None, margin: float) -> float | None:
-    """p-value of the hypothesis that the mean of paired differences in [-1, 1] is -margin or less.
+    """p-value of the hypothesis that the mean of paired differences in [-1, 1] is -margin or less."""
+    from scipy.special import stdtr
 
-    Where all differences are the same d, a mean of -margin needs a share of at least (d + margin) / (1 + d) of clusters
-    at -1; p is the chance that as many clusters as there are show none of it, as if they were equal draws.
-    """
-    if difference is None or not _is_constant(difference):
-        return _t_test(difference, -margin)
-    d = difference.mean
-    return float(((1 - margin) / (1 + d)) ** difference.n_clusters) if d > -margin else 1.0
+    if difference is None:
+        return None
+    above = difference.mean + margin
+    if above <= 0 and _is_constant(difference):
+        return 1.0
+    error = (
+        difference.standard_error if above <= 0 else math.hypot(difference.standard_error, _unseen(difference, margin))
+    )
+    return float(stdtr(difference.degrees_of_freedom, -above / error)) if error > 0 else 0.0
 
 
 def saving_p(saving: ClusteredMean | None) -> float | None:
@@ -46,16 +61,19 @@ def both_p(first: float | None, second: float | None) -> float | None:
 
 def smallest_margin(difference: ClusteredMean | None, significance: float = SIGNIFICANCE) -> float | None:
     """The smallest margin in [0, 1] at which `non_inferiority_p` is at most `significance`; 1 where none is."""
-    from scipy.special import stdtrit
+    from scipy.optimize import brentq
 
     if difference is None:
         return None
-    d = difference.mean
-    if _is_constant(difference):
-        margin = 1 - (1 + d) * float(significance ** (1 / difference.n_clusters))
-    else:
-        margin = float(stdtrit(difference.degrees_of_freedom, 1 - significance)) * difference.standard_error - d
-    return min(max(margin, 0.0), 1.0)
+
+    def excess(margin: float) -> float:
+        p = non_inferiority_p(difference, margin)
+        assert p is not None
+        return p - significance
+
+    if excess(0.0) <= 0:
+        return 0.0
+    return float(brentq(excess, 0.0, 1.0, xtol=1e-9)) if excess(1.0) < 0 else 1.0
 
 
 def detectable_difference(difference: ClusteredMean | None, level: float = 0.95, power: float = 0.8) -> float | None:
@@ -78,6 +96,38 @@ def _t_test(found: ClusteredMean | None, bound: float) -> float | None:
     if found is None:
         return None
     return float(stdtr(found.degrees_of_freedom, (bound - found.mean) / found.standard_error))
+
+
+def _unseen(difference: ClusteredMean, margin: float) -> float:
+    """What the standard error lacks (in squares) of that under a mean of -margin, which lies below the mean seen.
+
+    Tasks count for as many independent ones as they did for the standard error; where all are the same, a cluster for
+    one.
+    """
+    if margin >= 1:
+        return 0.0
+    values, n_independent = difference.values, float(difference.n_clusters)
+    if not _is_constant(difference):
+        n_independent = float(min(values.var() / difference.standard_error**2, len(values)))
+    lacking = _likeliest_variance(values + margin, margin - 1) - values.var()
+    return math.sqrt(max(lacking, 0.0) / n_independent)
+
+
+def _likeliest_variance(values: FloatArray, worst: float) -> float:
+    """Variance of the likeliest distribution on `values`, shape (n,), and `worst` < 0 that has a mean of 0.
+
+    A value's probability is 1 / (n (1 + tilt * value)); what these leave over is that of the worst. The mean of the
+    values is above 0.
+    """
+    from scipy.optimize import brentq
+
+    tilt = -1 / worst
+    if values.min() <= worst or np.mean(1 / (1 + tilt * values)) > 1:
+        # The worst has no part in it: the values seen are bad enough.
+        steepest = -1 / float(values.min()) * (1 - 1e-12)
+        tilt = brentq(lambda tilt: np.mean(values / (1 + tilt * values)), 0.0, steepest)
+    chances = 1 / (len(values) * (1 + tilt * values))
+    return float(np.sum(chances * values**2) + max(1 - chances.sum(), 0.0) * worst**2)
 
 
 def _is_constant(found: ClusteredMean) -> bool:

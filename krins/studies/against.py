@@ -42,6 +42,11 @@ class Against:
         self.quality = clustered_mean(self._quality[0], self._clusters)
         self.saving = None if self._saving is None else clustered_mean(self._saving[0], self._clusters)
 
+    @property
+    def n_differing(self) -> int:
+        """Clusters in which the quality of some task differs."""
+        return len(np.unique(self._clusters[self._quality[0] != 0]))
+
     def found(self, tests: list[MarginTest], margin: float) -> AgainstReference:
         quality = self._difference(*self._quality, within=(-1.0, 1.0))
         saving = None if self._saving is None else self._difference(*self._saving, within=(-np.inf, 1.0))

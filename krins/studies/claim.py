@@ -35,15 +35,16 @@ def claim(found: Comparison) -> str:
             f"{best.router.label} may be called a saving {against}{others}: it is {_cheaper(best)}, its quality "
             f"{_apart(best)}; adjusted p = {write_p(best.test.p_adjusted)}."
         )
-    return f"No router may be called a saving {against}: {_why_none(rivals)}."
+    return f"No router may be called a saving {against}: {_why_none(found, rivals)}."
 
 
-def _why_none(rivals: list[_Rival]) -> str:
+def _why_none(found: Comparison, rivals: list[_Rival]) -> str:
     told = [rival for rival in rivals if rival.test.p is not None]
     if not told:
         nearest = max(rivals, key=lambda rival: rival.against.quality.mean)
-        why = "costs are not known" if nearest.against.saving is None else "one cluster of tasks tells nothing"
-        return f"{why}; the best by quality, {nearest.router.label}, is {_apart(nearest)}"
+        return (
+            f"{_untold(found, nearest)}; the best by quality is {nearest.router.label}, its quality {_apart(nearest)}"
+        )
     nearest = min(told, key=_distance)
     if nearest.against.verdict == "unadjusted":
         return (
@@ -51,6 +52,13 @@ def _why_none(rivals: list[_Rival]) -> str:
             f"(adjusted p = {write_p(nearest.test.p_adjusted)})"
         )
     return f"the nearest, {nearest.router.label}, is {_cheaper(nearest)}, its quality {_apart(nearest)}"
+
+
+def _untold(found: Comparison, rival: _Rival) -> str:
+    if rival.against.saving is not None:
+        return "one cluster of tasks tells nothing"
+    cost = found.reference.cost_usd
+    return "the reference costs nothing, so nothing is cheaper" if cost and cost.mean == 0 else "costs are not known"
 
 
 def _distance(rival: _Rival) -> tuple[float, float]:
@@ -65,21 +73,26 @@ def _saving_of(rival: _Rival) -> Difference:
 
 
 def _cheaper(rival: _Rival) -> str:
-    saving = _saving_of(rival)
-    what = "cheaper" if saving.mean >= 0 else "dearer"
-    sign = 1 if saving.mean >= 0 else -1
-    ends = sorted(100 * sign * end for end in (saving.low, saving.high) if end is not None)
-    interval = f" [{ends[0]:.0f}, {ends[1]:.0f}]" if ends else ""
-    return f"{100 * abs(saving.mean):.0f}%{interval} {what}"
+    return _either_way(_saving_of(rival), "%", 0, ("cheaper", "dearer"), "as dear")
 
 
 def _apart(rival: _Rival) -> str:
-    difference = rival.against.quality
-    what = "higher" if difference.mean > 0 else "lower"
-    sign = 1 if difference.mean > 0 else -1
-    ends = sorted(100 * sign * end for end in (difference.low, difference.high) if end is not None)
-    interval = f" [{ends[0]:.1f}, {ends[1]:.1f}]" if ends else ""
-    return f"{100 * abs(difference.mean):.1f}{interval} points {what}"
+    return _either_way(rival.against.quality, "", 1, ("points higher", "points lower"), "the same")
+
+
+def _either_way(found: Difference, unit: str, decimals: int, ways: tuple[str, str], neither: str) -> str:
+    """A difference of shares in hundredths, without its sign, and which way it goes."""
+    ends = [end for end in (found.low, found.high) if end is not None]
+    if not any(round(100 * value, decimals) for value in (found.mean, *ends)):
+        return neither
+    sign = 1 if found.mean >= 0 else -1
+
+    def write(share: float) -> str:
+        # Adding 0 makes a negative zero a zero.
+        return f"{round(100 * sign * share, decimals) + 0.0:.{decimals}f}"
+
+    interval = f" [{', '.join(sorted(map(write, ends), key=float))}]" if ends else ""
+    return f"{write(found.mean)}{unit}{interval} {ways[sign < 0]}"
 
 
 def write_points(share: float) -> str:

@@ -10,7 +10,7 @@ behind is overstated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,8 @@ MARGINS = (0.01, 0.02, 0.05)
 """At which non-inferiority is always tested too."""
 FEW_DEGREES = 5.0
 """Degrees of freedom below which a reader is told how little the clusters are."""
+FEW_DIFFERING = 10
+"""Clusters with a difference below which a reader is told that a test rests on what was not seen."""
 
 
 def compare(home: Path, names: Sequence[str], reference: str | None = None, margin: float | None = None) -> Comparison:
@@ -51,7 +53,8 @@ def compare(home: Path, names: Sequence[str], reference: str | None = None, marg
     runs = read_played(Store(home), names)
     margin = _margin_of(runs) if margin is None else margin
     field = line_up(runs, reference)
-    routers = _compared(field, margin)
+    rivals = {router.label: Against(field, router) for router in field.rivals}
+    routers = _compared(field, rivals, margin)
     n_clusters = int(field.clusters.max()) + 1
     frontier, frontier_notes = fixed_frontier(field)
     over_dates, drift_notes = drift(field)
@@ -68,6 +71,7 @@ def compare(home: Path, names: Sequence[str], reference: str | None = None, marg
         drift=over_dates,
         notes=[
             *_notes(field),
+            *_few_differ(field, rivals),
             *frontier_notes,
             *drift_notes,
             *dict.fromkeys(note for run in runs for note in run.result.notes),
@@ -108,8 +112,7 @@ def _reference(field: Field) -> Reference:
     )
 
 
-def _compared(field: Field, margin: float) -> list[ComparedRouter]:
-    rivals = {router.label: Against(field, router) for router in field.rivals}
+def _compared(field: Field, rivals: Mapping[str, Against], margin: float) -> list[ComparedRouter]:
     tests: dict[str, list[MarginTest]] = {label: [] for label in rivals}
     for tested in sorted({margin, *MARGINS}):
         for label, test in margin_tests(rivals, tested).items():
@@ -177,3 +180,18 @@ def _notes(field: Field) -> Iterator[str]:
         yield f"SIMULATED: {len(simulated)} of the routers are cascades, whose verifier is not real."
     if len(field.runs) > 1 and field.runs[0].result.environment == "live":
         yield "Each live run has its own answers of the models; fixed models are those of one run."
+
+
+def _few_differ(field: Field, rivals: Mapping[str, Against]) -> Iterator[str]:
+    n_clusters = int(field.clusters.max()) + 1
+    few = [
+        f"{label} ({rival.n_differing})"
+        for label, rival in rivals.items()
+        if rival.n_differing < min(FEW_DIFFERING, n_clusters)
+    ]
+    if few:
+        of = "repositories" if n_clusters < len(field.clusters) else "tasks"
+        yield (
+            f"Quality differs from {field.reference.label}'s in fewer than {FEW_DIFFERING} {of} for {', '.join(few)}: "
+            "tests that it is not lower rest on how few losses were seen, not on a spread."
+        )

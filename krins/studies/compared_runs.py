@@ -16,10 +16,11 @@ import numpy as np
 from krins.environments.table import OutcomeTable, unanswered_at_mean_cost
 from krins.errors import RunError
 from krins.interfaces import FloatArray
-from krins.router_specs import CascadeRouter
+from krins.router_specs import CascadeRouter, FixedRouter
 from krins.runs.baselines import Cells
 from krins.runs.outcome import live_table, recorded_table
 from krins.runs.plan import Plan
+from krins.runs.records import NOUNS
 from krins.runs.result import RouterResult, RunResult
 from krins.runs.session import RunLog, read_run
 from krins.runs.store import Store
@@ -47,6 +48,8 @@ class Played:
     run_id: str
     row: RouterResult
     """As in the table of its run."""
+    model: str | None
+    """That gets every task, of a router that is fixed to one."""
     is_simulated: bool
     quality: Values
     cost_usd: Values | None
@@ -85,7 +88,9 @@ def read_played(store: Store, names: Sequence[str]) -> list[PlayedRun]:
 def _played(store: Store, run_id: str) -> PlayedRun:
     log = read_run(store, run_id)
     if log.started.purpose != "run":
-        raise RunError(f"{run_id} is a recording, and decided nothing", "name runs of suites with routers")
+        raise RunError(
+            f"{run_id} is a {NOUNS[log.started.purpose]}, not a run of a suite", "name runs of suites with routers"
+        )
     result, suite = log.result, log.started.suite
     if result is None:
         raise RunError(f"run {run_id} is not finished", f"krins-eval run --resume {run_id}")
@@ -120,6 +125,7 @@ def _router(
         label=row.router,
         run_id=log.started.run_id,
         row=row,
+        model=router.model if isinstance(router, FixedRouter) else None,
         is_simulated=isinstance(router, CascadeRouter),
         quality=quality,
         cost_usd=values(tally["cost"]) if tally["cost"].is_known else None,

@@ -79,7 +79,7 @@ class MarginTest(_Frozen):
 class AgainstReference(_Frozen):
     quality: Difference
     saving: Difference | None
-    """1 - cost / the reference's cost."""
+    """1 - cost / the reference's cost; None where either is not known, or the reference costs nothing."""
     reward: Difference | None
     tests: list[MarginTest]
     """By rising margin: the one asked for, and 1, 2 and 5 points."""
@@ -101,7 +101,7 @@ class ComparedRouter(_Frozen):
     reward: Figure | None
     """Mean reward a task, with the mean reward of each outcome that a decision could draw."""
     against_reference: AgainstReference | None
-    """None for the reference itself."""
+    """None for the reference itself, and for a router that is fixed to the model which is the reference."""
     hull_quality_gain: Figure | None
     """Quality above mixing fixed models at the same cost; None off the hull."""
     hull_cost_saving: Figure | None

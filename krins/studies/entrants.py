@@ -49,8 +49,9 @@ class Field:
 
     @property
     def rivals(self) -> list[Played]:
-        """The routers that are compared with the reference."""
-        return [router for router in self.played if self.is_model or router.label != self.reference.label]
+        """The routers that are compared with the reference: not itself, nor one that is fixed to the same model."""
+        own = self.reference.label
+        return [router for router in self.played if own != (router.model if self.is_model else router.label)]
 
     def rows(self, tasks: BoolArray) -> list[GroupRow]:
         """Everyone on some of the tasks, shape (n_tasks,); the reference comes first."""
@@ -84,19 +85,22 @@ def line_up(runs: list[PlayedRun], reference: str | None) -> Field:
     if reference is None and cells is None:
         reference = next(iter(routers))
     if reference in routers:
-        field = Field(runs, clusters, cells, entrant_of(routers[reference]), is_model=False)
-        if not field.rivals:
-            raise RunError(
-                f"there is nothing to compare {reference} with", "name a further run, or another --reference"
-            )
-        return field
+        return _with_rivals(Field(runs, clusters, cells, entrant_of(routers[reference]), is_model=False))
     if cells is None or not (reference is None or reference in models):
         known = ", ".join([*routers, *models])
         raise RunError(
             f"there is no router or model {reference!r} to compare with", f"--reference takes one of: {known}"
         )
     model = cells.best_single if reference is None else models[reference]
-    return Field(runs, clusters, cells, _model(cells, model), is_model=True)
+    return _with_rivals(Field(runs, clusters, cells, _model(cells, model), is_model=True))
+
+
+def _with_rivals(field: Field) -> Field:
+    if not field.rivals:
+        raise RunError(
+            f"there is nothing to compare {field.reference.label} with", "name a further run, or another --reference"
+        )
+    return field
 
 
 def entrant_of(router: Played) -> Entrant:

@@ -25,6 +25,7 @@ from krins.runs.environments import recorded_setting
 from krins.runs.ground import live_ground
 from krins.runs.outcome import live_table, recorded_table
 from krins.runs.plan import BLOCK_SIZE, Plan, Stream
+from krins.runs.records import NOUNS
 from krins.runs.session import RunLog, read_run
 from krins.runs.store import Store
 from krins.statistics.clustered import cluster_codes
@@ -187,7 +188,9 @@ def _stream(log: RunLog, run_id: str, label: str | None, replication: int) -> tu
     """Where a replication of a router stands: its stream, and its number in that."""
     suite = log.started.suite
     if log.started.purpose != "run":
-        raise RunError(f"{run_id} is a recording, and decided nothing", "name a run of a suite with routers")
+        raise RunError(
+            f"{run_id} is a {NOUNS[log.started.purpose]}, not a run of a suite", "name a run of a suite with routers"
+        )
     number = _router_number([router.label for router in suite.routers], label, run_id)
     router = suite.routers[number]
     if isinstance(router, CascadeRouter):

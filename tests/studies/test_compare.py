@@ -23,6 +23,7 @@ from krins.runs.store import Store
 from krins.statistics.clustered import clustered_interval
 from krins.studies.compare import compare
 from krins.studies.comparison import AgainstReference, ComparedRouter, Comparison
+from krins.studies.logged import read_traffic
 from tests.support.fake_provider import FakeServer
 from tests.support.past_runs import PastRun, write_run
 from tests.support.suites import SMALL_TASKS, live_environment, write_suite, write_table
@@ -82,7 +83,8 @@ def test_fixed_models_by_hand(tmp_path: Path) -> None:
     assert (against.quality.simultaneous_low, against.quality.simultaneous_high) == pytest.approx(wider[1:])
     assert against.saving is not None
     assert against.saving.mean == pytest.approx(1 - cost[:, 1].mean() / cost[:, 2].mean())
-    assert against.smallest_margin == pytest.approx(max(0.0, -(expected.low or 0.0)))
+    assert against.smallest_margin is not None
+    assert against.smallest_margin >= max(0.0, -(expected.low or 0.0)) - 1e-6
     assert router.quality.mean == pytest.approx(quality[:, 1].mean())
     assert [test.margin for test in against.tests] == [0.01, 0.02, 0.05]
     for test in against.tests:
@@ -92,15 +94,50 @@ def test_fixed_models_by_hand(tmp_path: Path) -> None:
 
 def test_a_saving_is_claimed_where_both_halves_are_shown(tmp_path: Path) -> None:
     result = run_of(tmp_path, "fixed:model-0", "fixed:model-1", "fixed:model-2")
-    found = compare(tmp_path, [result.run_id], margin=0.05)
+    found = compare(tmp_path, [result.run_id], margin=0.08)
     _, against = row(found, "fixed:model-1")
     assert against.verdict == "saving"
-    assert found.claim.startswith("fixed:model-1 may be called a saving against model-2 at a margin of 5 points")
+    assert found.claim.startswith("fixed:model-1 may be called a saving against model-2 at a margin of 8 points")
     strict = compare(tmp_path, [result.run_id], margin=0.001)
     assert row(strict, "fixed:model-1")[1].verdict in {"quality may be lower", "quality is lower"}
     assert strict.claim.startswith("No router may be called a saving")
-    # The reference's own model is no cheaper than itself, and shown to be not worse by no test.
-    assert row(found, "fixed:model-2")[1].verdict == "not cheaper"
+
+
+def test_a_router_of_the_references_model_is_no_rival(tmp_path: Path) -> None:
+    result = run_of(tmp_path, "fixed:model-1", "fixed:model-2", "random")
+    found = compare(tmp_path, [result.run_id])
+    assert [router.label for router in found.routers if router.against_reference is None] == ["fixed:model-2"]
+    _, against = row(found, "fixed:model-1")
+    alone = compare(tmp_path, [run_of(tmp_path, "fixed:model-1", "random").run_id])
+    assert against.quality == row(alone, "fixed:model-1")[1].quality
+    assert against.tests == row(alone, "fixed:model-1")[1].tests
+    assert "reference: fixed:model-2" in shown(tmp_path, result.run_id)
+    only = run_of(tmp_path, "fixed:model-2").run_id
+    with pytest.raises(RunError, match="nothing to compare model-2 with"):
+        compare(tmp_path, [only])
+
+
+def test_where_nothing_differs_nothing_is_lower_or_dearer(tmp_path: Path) -> None:
+    quality, cost = np.ones((N_TASKS, 3)), np.ones((N_TASKS, 3))
+    write_outcomes(tmp_path, quality, cost)
+    found = compare(tmp_path, [run_of(tmp_path, "random").run_id])
+    assert found.claim.endswith("the nearest, random, is as dear, its quality the same.")
+    assert any("fewer than 10 repositories for random (0)" in note for note in found.notes)
+
+
+def test_a_free_reference(tmp_path: Path) -> None:
+    quality, cost = outcomes()
+    write_outcomes(tmp_path, quality, 0 * cost)
+    found = compare(tmp_path, [run_of(tmp_path, "random").run_id])
+    assert "the reference costs nothing, so nothing is cheaper" in found.claim
+    assert "the reference costs nothing" in " ".join(shown(tmp_path, found.runs[0].run_id).split())
+
+
+@pytest.mark.parametrize("margin", ["nan", "inf"])
+def test_a_margin_is_a_finite_number(tmp_path: Path, margin: str) -> None:
+    result = run_of(tmp_path, "random")
+    done = CliRunner().invoke(main, ["compare", result.run_id, "--margin", margin, "--home", str(tmp_path)])
+    assert (done.exit_code, done.exception.__class__) == (2, SystemExit)
 
 
 def test_learning_routers_are_as_their_decisions_say(tmp_path: Path) -> None:
@@ -203,7 +240,7 @@ def test_groups_periods_and_trends(tmp_path: Path) -> None:
         ("category", "unknown", 120),
     ]
     rows = found.groups[0].rows
-    assert [one.label for one in rows] == ["model-2", "fixed:model-1", "fixed:model-2"]
+    assert [one.label for one in rows] == ["model-2", "fixed:model-1"]
     assert rows[0].difference is None
     assert rows[1].quality.mean == pytest.approx(quality[::2, 1].mean())
     assert rows[1].difference is not None
@@ -216,7 +253,6 @@ def test_groups_periods_and_trends(tmp_path: Path) -> None:
     assert trend.label == "fixed:model-1"
     assert trend.slope == pytest.approx(slope)
     assert trend.p_adjusted < 0.001
-    # A router that never differs from the reference has no trend to test.
     assert len(found.drift.trends) == 1
     text = shown(tmp_path, found.runs[0].run_id)
     for expected in ("2025-08", "change of the", "By category", "unknown", "Frontier of fixed models"):
@@ -285,6 +321,18 @@ def test_live_runs(start_server: Callable[..., FakeServer], tmp_path: Path) -> N
     assert {router.label[:9]: router.quality.mean for router in found.routers}["fixed:p-0"] == 0.0
     assert found.routers[0].reward is None
     assert any(note.startswith("Each live run has its own answers") for note in found.notes)
+
+
+def test_a_race_is_called_one(start_server: Callable[..., FakeServer], tmp_path: Path) -> None:
+    environment = live_environment(start_server().base_url, ["p-100", "p-0"], include={"task_id": SMALL_TASKS[:2]})
+    suite = write_suite(tmp_path, environment, ["random"])
+    raced = CliRunner().invoke(main, ["race", str(suite), "--home", str(tmp_path), "--json", str(tmp_path / "a.json")])
+    assert raced.exit_code == 0, raced.output
+    run_id = json.loads((tmp_path / "a.json").read_text())["run_id"]
+    with pytest.raises(RunError, match=f"{run_id} is a race, not a run of a suite"):
+        compare(tmp_path, [run_id])
+    with pytest.raises(RunError, match=f"{run_id} is a race, not a run of a suite"):
+        read_traffic(Store(tmp_path), run_id, None, 0)
 
 
 def test_the_command(tmp_path: Path) -> None:
