@@ -5,8 +5,8 @@
 TABLE is the public OpenHands index (34 models on 1,051 tasks) as an outcome table. Two slices: all models; without
 claude-fable-5, which is far above all others and cannot be verified. Each split keeps repositories and near-twins
 whole and leaves about half of the tasks unseen; each is used in both directions, the second with django, 43% of all
-tasks, on the unseen side. A missing outcome is a failure at its model's mean known cost. Reward: quality - 0.2 * USD,
-no less than -1.
+tasks, on the unseen side. A missing outcome is a failure at its model's mean known cost on the tuning half. Reward:
+quality - 0.2 * USD, no less than -1. A choice counts with the mean over the cell's recorded answers.
 
 Everything is chosen on the tuning half: hyper-parameters as `krins-eval tune` does it, the models of cascades, the
 budget, the reference of the quality floor, and priors (published scores are the quality and cost on the tuning half,
@@ -199,7 +199,9 @@ def main(table: Path, replications: int, points: int, splits: int) -> None:
             split = split_tasks(outcomes.tasks, 0.5, seed)
             for direction, way in (("", split), (", swapped", split.swapped())):
                 click.echo(f"\n{name}, split {seed}{direction}: {replications} replications")
-                show(Work(suite, TuneOptions(n_points=points), outcomes, way))
+                tuning = {outcomes.tasks[task].task_id for task in way.tuning}
+                filled = read_table(suite.environment, costs_of=tuning)
+                show(Work(suite, TuneOptions(n_points=points), filled, way))
 
 
 if __name__ == "__main__":

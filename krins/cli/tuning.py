@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,9 @@ from krins.cli.common import (
     write_report,
 )
 from krins.errors import KrinsError
+
+if TYPE_CHECKING:
+    from krins.runs.tracking.registry import Registration
 
 
 @click.command()
@@ -56,9 +60,7 @@ def tune(
     """Find SUITE's best router and hyper-parameters on one part of its tasks, report on the other, and register it."""
     if (suite is None) == (resume_id is None):
         raise click.UsageError("give either a SUITE or --resume STUDY")
-    if resume_id is not None and any(
-        value is not None for value in (table, seed, replications, unseen, candidates, register_as)
-    ):
+    if resume_id is not None and any(value is not None for value in (table, seed, replications, unseen, candidates)):
         raise click.UsageError("a resumed study is what it was: give --resume without what it was begun with")
     from krins.reports.tune import render_tuning
     from krins.studies.publish_study import check_model_name
@@ -94,16 +96,26 @@ def tune(
 
         write_report(tune_page(found), report_folder)
     if not no_tracking:
-        _publish(found.study_id, home, tracking_uri)
+        _publish(found.study_id, home, tracking_uri, register_as if resume_id is not None else None)
 
 
-def _publish(study_id: str, home: Path, tracking_uri: str | None) -> None:
+def _publish(study_id: str, home: Path, tracking_uri: str | None, register_as: str | None) -> None:
     """The study is safe by now: a tracking server that is down is a warning."""
     from krins.studies.publish_study import publish_study
 
     try:
-        done = publish_study(home, study_id, tracking_uri)
+        done = publish_study(home, study_id, tracking_uri, register_as=register_as)
     except KrinsError as fault:
         click.echo(f"warning: {fault}\n  the study is kept: {study_id}", err=True)
         return
-    click.echo(f"registered: models:/{done.name}@champion, version {done.model_version}", err=True)
+    click.echo(f"registered: {_written(done)}", err=True)
+
+
+def _written(done: Registration) -> str:
+    if done.champion != done.version:
+        return f"models:/{done.name}/{done.version}, as before; the champion is version {done.champion}"
+    written = f"models:/{done.name}@champion, version {done.version}"
+    if done.replaced is None:
+        return written
+    study = "" if done.replaced.study_id is None else f" of study {done.replaced.study_id}"
+    return f"{written}; replaces version {done.replaced.version}{study}"

@@ -4,12 +4,14 @@
 `fail` counts a missing outcome as a failure at the model's mean known cost. Under the last two a known outcome
 without a cost takes that mean too, and a sample without a quality is left out beside others that have one.
 
-Invariants: means are taken over all known costs, before any task is dropped; what is filled in, left out or dropped
-is counted; where no cost is known at all, costs stay unknown. Left out: imputing quality.
+Invariants: means are taken over all known costs, before any task is dropped, or over those of the tasks that are asked
+for alone, so that nothing of the others gets into them; what is filled in, left out or dropped is counted; where no
+cost is known at all, costs stay unknown. Left out: imputing quality.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -19,8 +21,14 @@ from krins.errors import TableError
 from krins.interfaces import BoolArray, FloatArray
 
 
-def apply_missing(table: OutcomeTable, policy: str, where: str) -> OutcomeTable:
-    """`table` with every cell filled or every incomplete task dropped; `where` names the table in errors.
+def apply_missing(
+    table: OutcomeTable, policy: str, where: str, costs_of: Collection[str] | None = None
+) -> OutcomeTable:
+    """`table` with every cell filled or every incomplete task dropped.
+
+    Args:
+        where: names the table in errors.
+        costs_of: ids of the tasks whose known costs make the means; None: of all.
 
     Raises:
         TableError: the policy is `refuse` and something is missing, no task is left, or a model has no known cost.
@@ -29,7 +37,7 @@ def apply_missing(table: OutcomeTable, policy: str, where: str) -> OutcomeTable:
     incomplete = (table.counts == 0).any(axis=1)
     if policy == "refuse":
         _refuse_gaps(table, _gaps(table, knows_costs), where)
-    mean_costs = _mean_costs(table, where) if knows_costs else np.full(len(table.arms), np.nan)
+    mean_costs = _mean_costs(table, where, costs_of) if knows_costs else np.full(len(table.arms), np.nan)
     if policy == "drop_task" and incomplete.any():
         table = _keep_tasks(table, ~incomplete, where)
     counted = replace(_gaps(table, knows_costs), dropped_tasks=int(incomplete.sum()) if policy == "drop_task" else 0)
@@ -66,18 +74,23 @@ def _fill(table: OutcomeTable, mean_costs: FloatArray) -> OutcomeTable:
     return replace(table, quality=quality, cost_usd=cost, counts=np.where(missing, 1, table.counts))
 
 
-def _mean_costs(table: OutcomeTable, where: str) -> FloatArray:
+def _mean_costs(table: OutcomeTable, where: str, costs_of: Collection[str] | None) -> FloatArray:
     """Mean known cost of each arm, shape (n_arms,)."""
-    known = ~np.isnan(table.cost_usd)
+    counts = np.array([costs_of is None or task.task_id in costs_of for task in table.tasks])
+    known = ~np.isnan(table.cost_usd) & counts[:, None, None]
     n_known = known.sum(axis=(0, 2))
     without = [arm.name for arm, n in zip(table.arms, n_known, strict=True) if n == 0]
     if without:
         raise TableError(
-            f"{where}: no cost is known for {', '.join(without)}, though there is for other models",
+            f"{where}: no cost is known for {', '.join(without)}{_among(costs_of)}, though there is for others",
             "exclude these models, or give all of them costs",
         )
     means: FloatArray = np.where(known, table.cost_usd, 0.0).sum(axis=(0, 2)) / n_known
     return means
+
+
+def _among(costs_of: Collection[str] | None) -> str:
+    return "" if costs_of is None else f" on the {len(costs_of)} tasks whose costs stand in for missing ones"
 
 
 def _keep_tasks(table: OutcomeTable, keep: BoolArray, where: str) -> OutcomeTable:

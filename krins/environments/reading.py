@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,15 +30,18 @@ from krins.interfaces import FloatArray, IntArray
 from krins.suite import RecordedEnvironment
 
 
-def read_table(spec: RecordedEnvironment) -> OutcomeTable:
+def read_table(spec: RecordedEnvironment, costs_of: Collection[str] | None = None) -> OutcomeTable:
     """Read the table that a recorded suite names, with its filters and its policy for missing cells applied.
+
+    Args:
+        costs_of: ids of the tasks whose known costs stand in for missing ones; None: of all.
 
     Raises:
         TableError: no table is named, it cannot be read, a value is wrong, the filters name something unknown or
             leave nothing, or outcomes are missing and the suite refuses that.
     """
     rows = read_rows(spec)
-    table = apply_missing(_to_table(rows), spec.missing, str(rows.path))
+    table = apply_missing(_to_table(rows), spec.missing, str(rows.path), costs_of)
     return replace(table, sha256=file_sha256(rows.path))
 
 

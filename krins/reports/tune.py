@@ -36,8 +36,11 @@ def verdict(found: TuneResult) -> str:
     row = found.unseen[0]
     ahead = row.reward_difference
     fixed = found.chosen_fixed.model
-    if row.router == f"fixed:{fixed}":
-        return f"No router beat always {fixed}, which won the search. {_quality_claim(row.chosen, found.margins)}"
+    if row.params.get("policy") == "fixed":
+        model = str(row.params["model"])
+        is_best = row.chosen.model == model
+        beside = "It is the best by quality before, too." if is_best else _quality_claim(row.chosen, found.margins)
+        return f"No router beat always {model}, which won the search. {beside}"
     gain = f"{_signed(ahead.mean)}{_range(ahead)} reward a task against always {fixed}, the best fixed choice before"
     if ahead.low is None or ahead.high is None:
         reward = f"{found.winner} won the search; how sure its {gain} is cannot be told"

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from krins.reports.page import Cell, Column, Page, Section, Table
-from krins.reports.picture import FAINT, INK, Row, inline, layered
+from krins.reports.page_charts import axis_title, named_rows
+from krins.reports.picture import FAINT, Row, inline, layered
 from krins.reports.tune import verdict
 from krins.runs.result import Share
 from krins.studies.tune_result import Fixed, TuneResult, UnseenRow, Versus
@@ -168,15 +169,10 @@ def _rewards(found: TuneResult, width: int) -> alt.LayerChart:
         }
         for row in found.unseen
     ]
-    names = alt.Y(
-        "name:N",
-        sort=[row.router for row in found.unseen],
-        title=None,
-        axis=alt.Axis(labelLimit=int(width * 0.45), labelColor=INK),
-    )
+    names, height = named_rows([row.router for row in found.unseen], width, _ROW_PIXELS)
     base = alt.Chart(inline(rows)).encode(y=names, color=alt.Color("colour:N", scale=None))
     title = f"reward a task, less always {found.chosen_fixed.model}"
-    lines = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
+    lines = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=axis_title(title, width)), x2="high:Q")
     points = base.mark_point(filled=True, size=60, opacity=1).encode(x="at:Q")
     zero = alt.Chart(inline([{"at": 0}])).mark_rule(color=FAINT, strokeDash=[4, 3]).encode(x="at:Q")
-    return layered(zero, lines, points).properties(width=int(width * 0.7), height=_ROW_PIXELS * len(rows))
+    return layered(zero, lines, points).properties(width=width, height=height)

@@ -1,6 +1,6 @@
 """A router that won a study, as text: everything that is needed to go on with it.
 
-    champion.json   {"kind": "krins champion", "version": 1, "router": the text of `state_file`, "features": the fitted
+    champion.json   {"kind": "krins champion", "version": 2, "router": the text of `state_file`, "features": the fitted
                     features or null, "reward": the suite's, ..., "evidence_sha256": "...", "sha256": "..."}
     evidence.json   the study's figures on unseen tasks (`tune_result`)
 
@@ -26,7 +26,7 @@ from krins.studies.tune_result import TuneResult
 from krins.suite import Reward
 
 KIND = "krins champion"
-VERSION = 1
+VERSION = 2
 CHAMPION_FILE = "champion.json"
 EVIDENCE_FILE = "evidence.json"
 _REMEDY = "load another version, or register the study again: krins-eval tune --resume STUDY --register NEW_NAME"

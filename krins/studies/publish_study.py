@@ -1,89 +1,99 @@
 """A finished study in MLflow: a run of it with a child for each trial, and its winner as the registry's champion.
 
 Invariants: everything follows from the study's journal, so that a server that is down loses nothing, and `krins-eval
-tune --resume STUDY` does it later; what a registry took is not put there twice. The winner that is registered has
-learnt the tuning tasks one by one, and nothing else. Left out: how MLflow is spoken to (`krins.runs.tracking`).
+tune --resume STUDY` does it later; what a registry took is not put there twice, and what it lost is put there again.
+The winner that is registered is the one that was scored (`winner_files`). Left out: how MLflow is spoken to
+(`krins.runs.tracking`).
 """
 
 from __future__ import annotations
 
 import math
+import os
+import shlex
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from krins.errors import RunError, TrackingFault, UserError
-from krins.runs.store import published
-from krins.runs.tracking import Server, on_server, resolve_uri, without_secret
-from krins.runs.tracking.registry import DATA_TAG, STUDY_TAG, register
+from krins.runs.tracking import URI_VARIABLE, on_server, resolve_uri, without_secret
+from krins.runs.tracking.registry import DATA_TAG, STUDY_TAG, Registration, find_registered, register
 from krins.runs.tracking.tracked_run import Entry, Point, TrackedRun
-from krins.studies.champion_file import Contents, write_files
-from krins.studies.study_journal import Published, Study, StudyStore, resumed_study
+from krins.studies.study_journal import Ended, Published, Study, StudyStore, resumed_study
 from krins.studies.tune_result import Trial, TuneResult, UnseenRow
-from krins.studies.tune_work import Work
+from krins.studies.winner_files import kept_winner
 
 PATIENCE_SECONDS = 600.0
 """A trial takes a server some seconds at worst, and a study has dozens of them."""
 
 
 def publish_study(
-    home: Path, study_id: str, tracking_uri: str | None = None, patience_seconds: float = PATIENCE_SECONDS
-) -> Published:
-    """Log a finished study and register its winner, unless that was done there before.
+    home: Path,
+    study_id: str,
+    tracking_uri: str | None = None,
+    *,
+    register_as: str | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Registration:
+    """Log a finished study and register its winner, unless that was done there before and is there still.
+
+    Args:
+        register_as: name in the registry, instead of the one that the study was begun with.
 
     Raises:
         RunError: there is no such study, or it is not finished.
+        StateError: the winner's files were lost, and cannot be had again.
         TrackingFault: the server is out of reach, too slow, or does not answer as MLflow does; nothing is lost.
     """
     store = StudyStore(home)
     with resumed_study(store, store.find(study_id)) as study:
-        result = study.result
-        if result is None:
-            raise RunError(f"study {study.study_id} is not finished", f"krins-eval tune --resume {study.study_id}")
-        uri = resolve_uri(store, tracking_uri)
-        done = next((each for each in study.published if each.tracking_uri == without_secret(uri)), None)
-        return done or _publish(study, result, uri, patience_seconds)
+        if study.ended is None:
+            raise RunError(f"study {study.study_id} is not finished", store.command(study.study_id))
+        try:
+            name = register_as or study.begun.options.register_as or study.ended.result.suite
+            return _publish(study, study.ended, _Place(resolve_uri(store, tracking_uri), name, patience_seconds))
+        except TrackingFault as fault:
+            command = store.command(study.study_id) + _given(tracking_uri, register_as)
+            fault.remedy = f"nothing is lost: `{command}` logs and registers it when the server is well again"
+            raise
 
 
-def _publish(study: Study, result: TuneResult, uri: str, patience_seconds: float) -> Published:
-    name = study.begun.options.register_as or result.suite
-    folder = write_champion(study, result)
-    work = partial(_register, tracked=describe_study(study, result), folder=folder, name=name, tags=_tags(result))
-    try:
-        version = on_server(study.store, uri, work, patience_seconds)
-    except TrackingFault as fault:
-        fault.remedy = (
-            f"nothing is lost: `krins-eval tune --resume {study.study_id}` logs and registers it when the server is "
-            "well again"
-        )
-        raise
-    done = Published(tracking_uri=without_secret(uri), name=name, model_version=version)
-    study.write(done)
-    return done
+class _Place(NamedTuple):
+    """Where a study is to be registered."""
+
+    uri: str
+    name: str
+    patience_seconds: float
 
 
-def _register(server: Server, *, tracked: TrackedRun, folder: Path, name: str, tags: dict[str, str]) -> str:
-    return register(server, tracked, folder, name, tags)
+def _given(tracking_uri: str | None, register_as: str | None) -> str:
+    """What a command must say again; of an address no password."""
+    options = {
+        "--tracking-uri": None if tracking_uri == os.environ.get(URI_VARIABLE) else tracking_uri,
+        "--register": register_as,
+    }
+    return "".join(f" {name} {shlex.quote(without_secret(value))}" for name, value in options.items() if value)
 
 
-def write_champion(study: Study, result: TuneResult) -> Path:
-    """The winner's files in the study's folder; returns the folder that they are in."""
-    begun = study.begun
-    work = Work.of(begun.what.suite, begun.options, study.table())
-    winner = next(each.router for each in work.candidates if each.router.label == result.winner)
-    contents = Contents(
-        router=work.bench.learnt_router(winner, work.last_phase),
-        features=work.bench.features,
-        reward=work.suite.reward,
-        exploration_floor=work.suite.exploration_floor,
-        evidence=result,
+def _publish(study: Study, ended: Ended, place: _Place) -> Registration:
+    key = without_secret(place.uri), place.name
+    noted = [one.model_version for one in study.published if (one.tracking_uri, one.name) == key]
+    if noted:
+        find = partial(find_registered, name=place.name, version=noted[-1], study_id=study.study_id)
+        found = on_server(study.store, place.uri, find, place.patience_seconds)
+        if found is not None:
+            return found
+    work = partial(
+        register,
+        tracked=describe_study(study, ended.result),
+        folder=kept_winner(study, ended),
+        name=place.name,
+        tags=_tags(ended.result),
     )
-    folder = study.folder / "champion"
-    folder.mkdir(exist_ok=True)
-    for file_name, text in write_files(contents).items():
-        with published(folder / file_name) as draft:
-            draft.write_text(text, encoding="utf-8")
-    return folder
+    done = on_server(study.store, place.uri, work, place.patience_seconds)
+    study.write(Published(tracking_uri=key[0], name=place.name, model_version=done.version))
+    return done
 
 
 def check_model_name(name: str) -> str:

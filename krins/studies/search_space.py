@@ -11,13 +11,14 @@
 
 Points are a scrambled Sobol sequence (Sobol 1967; Owen 1998) in the unit cube of each family: any first few of them
 fill it evenly. Numbers are rounded to three digits, so that a suite can name what was found. Invariants: candidates
-follow from suite, seed and their number; whatever the suite itself lists is a candidate too, as it stands. Left out:
-priors, which only a suite can give; and what cannot win (`is_candidate`).
+follow from suite, seed and their number, and no two share a label; whatever the suite itself lists is a candidate too,
+as it stands, and so is each model alone, for the winner must be better than that. Left out: priors, which only a suite
+can give; and what cannot win (`is_candidate`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from krins.router_specs import (
@@ -26,6 +27,7 @@ from krins.router_specs import (
     CascadeRouter,
     DecayingEpsilonGreedyRouter,
     EpsilonGreedyRouter,
+    FixedRouter,
     ImedRouter,
     KlUcbRouter,
     LinTsRouter,
@@ -54,6 +56,11 @@ class Candidate(NamedTuple):
     router: Router
     is_suites: bool
     """It stands in the suite as it is."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Its score holds no chance: it is one model's mean."""
+        return isinstance(self.router, FixedRouter)
 
 
 def _log(at: float, low: float, high: float) -> float:
@@ -90,10 +97,13 @@ def is_candidate(router: Router) -> bool:
     return not isinstance(router, (CascadeRouter, BudgetedRouter, QualityFloorRouter))
 
 
-def candidates(suite: Suite, reward_range: tuple[float, float], n_points: int) -> list[Candidate]:
-    """The suite's own routers first, then up to `n_points` distinct ones of each family.
+def candidates(
+    suite: Suite, reward_range: tuple[float, float], n_points: int, models: Sequence[str] = ()
+) -> list[Candidate]:
+    """The suite's own routers first, then each model alone, then up to `n_points` distinct ones of each family.
 
     Args:
+        models: of the table.
         reward_range: least and greatest reward to be expected, for policies that need to know it.
     """
     own = [router for router in suite.routers if is_candidate(router)]
@@ -104,13 +114,26 @@ def candidates(suite: Suite, reward_range: tuple[float, float], n_points: int) -
         for router in _draw(family, number, suite, n_points)
     ]
     found: dict[str, Router] = {}
-    for router in [*own, *drawn]:
-        found.setdefault(_identity(router), router)
-    return [Candidate(number, router, router in own) for number, router in enumerate(found.values())]
+    for router in [*own, *(FixedRouter(model=model) for model in models), *drawn]:
+        found.setdefault(identity(router), router)
+    taken = {router.label: identity(router) for router in suite.routers}
+    return [
+        Candidate(number, _distinct(router, number, taken), router in own)
+        for number, router in enumerate(found.values())
+    ]
 
 
-def _identity(router: Router) -> str:
+def identity(router: Router) -> str:
+    """What the router does, as text: all but its name."""
     return router.model_dump_json(exclude={"name"})
+
+
+def _distinct(router: Router, number: int, taken: dict[str, str]) -> Router:
+    """The router, named by its number where its label is another's in the suite: a suite may call one router what is
+    the label of another."""
+    if taken.setdefault(router.label, identity(router)) == identity(router):
+        return router
+    return router.model_copy(update={"name": f"{router.label} (candidate {number})"})
 
 
 def _draw(family: Family, number: int, suite: Suite, n_points: int) -> list[Router]:

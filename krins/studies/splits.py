@@ -35,7 +35,8 @@ class Ties(NamedTuple):
     groups: IntArray
     """Shape (n_tasks,): codes 0..G-1."""
     n_near_twins: int
-    """Pairs of tasks with near-identical prompts and different repositories, or of which none is known."""
+    """Pairs of tasks with near-identical prompts and different repositories, or of which none is known; of many that
+    say the same, each with the first."""
     n_same_instance: int
     """The same, of task ids that name one instance in two benchmarks."""
 

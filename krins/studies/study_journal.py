@@ -8,6 +8,7 @@ for it holds the outcomes as well; what it holds is not done again. Left out: ch
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,11 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from krins.environments.table import OutcomeTable
 from krins.errors import RunError, StorageFault
-from krins.runs.journal import JournalWriter, read_journal
+from krins.runs.journal import Damage, JournalWriter, read_journal
 from krins.runs.outcome import recorded_table
 from krins.runs.records import Started
 from krins.runs.session import RunLog
-from krins.runs.store import Store
+from krins.runs.store import Store, default_home
 from krins.studies.halving import Found
 from krins.studies.trials import Score
 from krins.studies.tune_result import TuneResult
@@ -38,6 +39,21 @@ class StudyStore(Store):
     @property
     def runs(self) -> Path:
         return self.home / "studies"
+
+    def find(self, name: str) -> str:
+        """As `Store.find`; a study that was broken off before its first record is not the latest."""
+        begun = [study_id for study_id in self.run_ids() if _has_begun(self.journal(study_id))]
+        return super().find(begun[-1] if name == "latest" and begun else name)
+
+    def command(self, study_id: str) -> str:
+        """What goes on with a study of this home."""
+        home = "" if self.home == default_home() else f" --home {shlex.quote(str(self.home))}"
+        return f"krins-eval tune --resume {study_id}{home}"
+
+
+def _has_begun(journal: Path) -> bool:
+    with journal.open("rb") as file:
+        return file.readline().endswith(b"\n")
 
 
 class TuneOptions(BaseModel):
@@ -58,7 +74,7 @@ class _Record(BaseModel):
 
 class Begun(_Record):
     kind: Literal["begun"] = "begun"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     what: Started
     """Suite, table and tasks, as a run keeps them; its id is the study's."""
     options: TuneOptions
@@ -76,7 +92,7 @@ class Scored(_Record):
 
     kind: Literal["scored"] = "scored"
     router: str
-    """Its label."""
+    """Its identity: all but its name (`search_space.identity`)."""
     quality: list[float]
     cost_usd: list[float] | None
     reward: list[float]
@@ -101,6 +117,8 @@ class Scored(_Record):
 class Ended(_Record):
     kind: Literal["ended"] = "ended"
     result: TuneResult
+    champion: dict[str, str]
+    """The winner's files beside the journal: name to SHA-256."""
 
 
 class Published(_Record):
@@ -125,7 +143,9 @@ class Study:
     tried: dict[tuple[int, int], Found] = field(default_factory=dict)
     """By candidate and rung."""
     scored: dict[str, Score] = field(default_factory=dict)
-    result: TuneResult | None = None
+    ended: Ended | None = None
+    damage: list[Damage] = field(default_factory=list)
+    """Lines that could not be trusted; what they held is done again."""
     published: list[Published] = field(default_factory=list)
 
     @property
@@ -135,6 +155,10 @@ class Study:
     @property
     def folder(self) -> Path:
         return self.store.folder(self.study_id)
+
+    @property
+    def journal_path(self) -> Path:
+        return self.store.journal(self.study_id)
 
     def table(self) -> OutcomeTable:
         return recorded_table(RunLog(self.begun.what))
@@ -151,7 +175,11 @@ def new_study(store: StudyStore, begun: Begun) -> Iterator[Study]:
     study_id = begun.what.run_id
     with store.lock(study_id), JournalWriter(store.journal(study_id)) as journal:
         study = Study(store, begun, journal)
-        study.write(begun)
+        try:
+            study.write(begun)
+        except StorageFault as failure:
+            failure.remedy = "free some disk space or choose another folder with --home, then begin again"
+            raise
         yield study
 
 
@@ -165,7 +193,8 @@ def resumed_study(store: StudyStore, study_id: str) -> Iterator[Study]:
     """
     with store.lock(study_id):
         path = store.journal(study_id)
-        records = _parse(read_journal(path).records, path)
+        content = read_journal(path)
+        records = _parse(content.records, path)
         begun = next((record for record in records if isinstance(record, Begun)), None)
         if begun is None:
             raise StorageFault(f"{path}: the record that says what was begun is missing or damaged", "tune anew")
@@ -176,7 +205,8 @@ def resumed_study(store: StudyStore, study_id: str) -> Iterator[Study]:
                 journal,
                 tried={(r.candidate, r.rung): r.found for r in records if isinstance(r, Tried)},
                 scored={r.router: r.score() for r in records if isinstance(r, Scored)},
-                result=next((r.result for r in records if isinstance(r, Ended)), None),
+                ended=next((r for r in reversed(records) if isinstance(r, Ended)), None),
+                damage=content.damage,
                 published=[r for r in records if isinstance(r, Published)],
             )
 

@@ -6,9 +6,11 @@ forget, for which a task is to be one step, and those that steer by what they th
 
 Invariants: what a replication meets (order of tasks, draws of samples, order of arms) depends on seed, phase and its
 own number alone, so that routers are compared on the same luck, and replications can be added to those that there are;
-a router's own chance depends on it besides. Features are fitted on the tuning tasks. Of the other tasks' outcomes one
-thing is told beforehand, that rewards are 0 or 1 where all are: it decides what kind of posterior fits. Left out: which
-router to try on what (`tune`).
+a router's own chance depends on it besides. A router learns from one drawn answer, and is scored by the mean over all
+answers of the cell that it chose, as regret is elsewhere; a fixed model's score holds no chance at all. Of a cascade,
+whose verifier sees the answer, the drawn answers count. Features are fitted on the tuning tasks, and no trial on these
+depends on outcomes of others. For the unseen tasks one thing is told beforehand, that rewards are 0 or 1 where all are:
+it decides what kind of posterior fits. Left out: which router to try on what (`tune`).
 """
 
 from __future__ import annotations
@@ -22,16 +24,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from krins.environments.table import OutcomeTable
+from krins.environments.table import OutcomeTable, mean_over_samples
 from krins.interfaces import Feedback, FloatArray, IntArray
-from krins.router_specs import CONTEXTUAL, NAMING, CascadeRouter, ForgettingRouter, Router
-from krins.routing.build import Ground
+from krins.router_specs import CONTEXTUAL, NAMING, CascadeRouter, FixedRouter, ForgettingRouter, Router
+from krins.routing.build import Ground, arm_number
 from krins.routing.features import FeatureMap
 from krins.routing.play import Results, play
 from krins.routing.reward import reward_range, reward_values
 from krins.routing.router import Router as LiveRouter
 from krins.runs.drawn import cascade_of
 from krins.runs.ground import fit_features, recorded_ground
+from krins.studies.search_space import identity
 from krins.suite import Suite
 
 CHUNK = 16
@@ -97,12 +100,25 @@ class Bench:
         return {}
 
     @cached_property
-    def ground(self) -> Ground:
-        known = self.rewards[~np.isnan(self.rewards)]
+    def cell_means(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Quality, USD and reward of each cell, shape (n_tasks, n_arms), over its samples."""
+        quality, cost, reward = map(mean_over_samples, (self.table.quality, self.table.cost_usd, self.rewards))
+        return quality, cost, reward
+
+    def ground(self, phase: Phase) -> Ground:
+        """What policies are built for; of tasks that are not tuned on, nothing is known where none of them is met."""
+        is_trial = bool(np.isin(phase.scored, self.tuning).all())
+        return self._tuning_ground if is_trial else self._ground
+
+    @cached_property
+    def _tuning_ground(self) -> Ground:
+        return replace(self._ground, is_binary=_is_binary(self.rewards[self.tuning]))
+
+    @cached_property
+    def _ground(self) -> Ground:
         features = None if self.features is None else self.features.transform(self.table.tasks)
         ground = recorded_ground(self.suite.model_copy(update={"features": None}), self.table, self.rewards)
-        is_binary = bool(np.isin(known, (0.0, 1.0)).all())
-        return replace(ground, reward_range=self.reward_range, is_binary=is_binary, features=features)
+        return replace(ground, reward_range=self.reward_range, is_binary=_is_binary(self.rewards), features=features)
 
     @cached_property
     def reward_range(self) -> tuple[float, float]:
@@ -117,6 +133,8 @@ class Bench:
         Raises:
             SuiteError: it does not fit.
         """
+        if isinstance(router, FixedRouter):
+            return self._score_fixed(router, phase, len(chunks) * CHUNK)
         scores = [self._score_chunk(router, phase, chunk) for chunk in chunks]
         quality, cost, reward = (np.mean([score[i] for score in scores], axis=0) for i in range(3))
         return Score(quality, cost, reward, np.concatenate([score.rewards for score in scores]))
@@ -124,15 +142,16 @@ class Bench:
     def learnt_router(self, router: Router, phase: Phase) -> LiveRouter:
         """A router at work that has learnt from the tasks of `phase.learnt`: the one that was scored, or one of them
         (chunk 0, replication 0) where it learns by playing; but for its own chance."""
-        policy, rng = self.ground.policy(router), _generator(self.suite.seed, f"{phase.name} at work", 0)
+        ground = self.ground(phase)
+        policy, rng = ground.policy(router), _generator(self.suite.seed, f"{phase.name} at work", 0)
         if is_taught(router):
-            return LiveRouter(policy, self.ground.arm_names, rng, state=self._taught(router, phase))
+            return LiveRouter(policy, ground.arm_names, rng, state=self._taught(router, phase))
         met = self._meet(phase, 0)
         order = self._arms_seen(router, met)[:1]
-        names = [self.ground.arm_names[arm] for arm in order[0]]
-        live = LiveRouter(policy, names, rng, state=self.ground.state(router, policy, order))
-        features = self.ground.features if live.n_features is not None else None
-        numbers = {name: number for number, name in enumerate(self.ground.arm_names)}
+        names = [ground.arm_names[arm] for arm in order[0]]
+        live = LiveRouter(policy, names, rng, state=ground.state(router, policy, order))
+        features = ground.features if live.n_features is not None else None
+        numbers = {name: number for number, name in enumerate(ground.arm_names)}
         for task, draw in zip(met.tasks[: len(phase.learnt), 0], met.draws[:, 0], strict=False):
             row = None if features is None else features[task]
             decision = live.decide(row)
@@ -152,12 +171,13 @@ class Bench:
     def _taught(self, router: Router, phase: Phase) -> Any:
         """The state, of one replication, of a policy that was told the reward of every answer to `phase.learnt`; arms
         in the table's order."""
-        key = router.model_dump_json(exclude={"name"}), phase.learnt.tobytes()
+        key = identity(router), phase.learnt.tobytes()
         if key not in self._kept:
-            policy = self.ground.policy(router)
+            ground = self.ground(phase)
+            policy = ground.policy(router)
             arms = np.arange(len(self.table.arms))
-            state = self.ground.state(router, policy, arms[None])
-            features = self.ground.features if isinstance(router, CONTEXTUAL) else None
+            state = ground.state(router, policy, arms[None])
+            features = ground.features if isinstance(router, CONTEXTUAL) else None
             for task in phase.learnt:
                 row = None if features is None else features[task][None]
                 for arm in arms:
@@ -166,6 +186,11 @@ class Bench:
                         state = policy.update(state, told)
             self._kept[key] = state
         return copy.deepcopy(self._kept[key])
+
+    def _score_fixed(self, router: FixedRouter, phase: Phase, n_replications: int) -> Score:
+        arm = arm_number(router, router.model, self._ground.arm_names)
+        quality, cost, reward = (means[phase.scored, arm] for means in self.cell_means)
+        return Score(quality, cost, reward, np.full(n_replications, reward.mean()))
 
     def _score_chunk(self, router: Router, phase: Phase, chunk: int) -> Score:
         met = self._meet(phase, chunk)
@@ -178,38 +203,37 @@ class Bench:
         return self._play(router, phase, chunk, met)
 
     def _play(self, router: Router, phase: Phase, chunk: int, met: _Met) -> Score:
-        policy, order = self.ground.policy(router), self._arms_seen(router, met)
+        ground, order = self.ground(phase), self._arms_seen(router, met)
+        policy = ground.policy(router)
         replications, n_learnt = np.arange(CHUNK), len(phase.learnt)
         if is_taught(router):
             state = _repeated(self._taught(router, phase), CHUNK)
             met, n_learnt = met._replace(tasks=met.tasks[n_learnt:], draws=met.draws[n_learnt:]), 0
         else:
-            state = self.ground.state(router, policy, order)
-
-        def cells(steps: slice, choices: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-            tasks, arms = met.tasks[steps], order[replications, choices]
-            return tasks, arms, met.draws[steps] % self.table.counts[tasks, arms]
+            state = ground.state(router, policy, order)
 
         def results(first_step: int, choices: IntArray) -> Results:
-            cell = cells(slice(first_step, first_step + len(choices)), choices)
+            steps = slice(first_step, first_step + len(choices))
+            tasks, arms = met.tasks[steps], order[replications, choices]
+            cell = tasks, arms, met.draws[steps] % self.table.counts[tasks, arms]
             return Results(self.rewards[cell], self.table.quality[cell], self.table.cost_usd[cell])
 
-        features = self.ground.features if isinstance(router, CONTEXTUAL) else None
+        features = ground.features if isinstance(router, CONTEXTUAL) else None
         played = play(
             policy,
             len(self.table.arms),
             CHUNK,
             len(met.tasks),
             results,
-            _generator(self.suite.seed, f"{phase.name} {router.model_dump_json(exclude={'name'})}", chunk),
+            _generator(self.suite.seed, f"{phase.name} {identity(router)}", chunk),
             self.suite.n_decisions_a_round,
             delay=self.suite.feedback_delay,
             features=None if features is None else lambda step: features[met.tasks[step]],
             state=state,
         )
         scored = slice(n_learnt, None)
-        cell = cells(scored, played.arms[scored].astype(np.int64))
-        return _averaged(phase, cell[0], self.table.quality[cell], self.table.cost_usd[cell], self.rewards[cell])
+        tasks, arms = met.tasks[scored], order[replications, played.arms[scored].astype(np.int64)]
+        return _averaged(phase, tasks, *(means[tasks, arms] for means in self.cell_means))
 
     def _arms_seen(self, router: Router, met: _Met) -> IntArray:
         knows_names = isinstance(router, NAMING) or is_taught(router)
@@ -228,6 +252,10 @@ def is_taught(router: Router) -> bool:
     if isinstance(router, ForgettingRouter):
         return router.discount is None and router.window is None and router.restart is None
     return isinstance(router, CONTEXTUAL)
+
+
+def _is_binary(rewards: FloatArray) -> bool:
+    return bool(np.isin(rewards[~np.isnan(rewards)], (0.0, 1.0)).all())
 
 
 def _repeated(state: Any, n: int) -> Any:

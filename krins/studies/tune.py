@@ -6,21 +6,23 @@ memorising repositories does not pay; the objective is the suite's mean reward. 
 the suite's own routers then meet the unseen tasks with what they learnt on the tuning tasks, and go on learning.
 
 Invariants: nothing is reported on a task that was chosen on, or on one tied to it (`Split.check`); a study follows from
-suite, seed and table, and one that was killed at any moment ends with the same result (`--resume`). A study runs in one
-process. Left out: keeping the winner in a registry (`publish_study`), and live suites, whose every trial would be paid
-for: record first.
+suite, seed and table, and one that was killed at any moment ends with the same result (`--resume`), by the version of
+krins that began it. When it ends, the winner's files are written (`winner_files`). A study runs in one process. Left
+out: keeping the winner in a registry (`publish_study`), and live suites, whose every trial would be paid for: record
+first.
 """
 
 from __future__ import annotations
 
 import base64
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from krins import __version__
-from krins.environments.reading import read_table
 from krins.environments.table import OutcomeTable
 from krins.errors import Interrupted, KrinsError, RunError, SuiteError, UserError
 from krins.router_specs import Router
@@ -32,7 +34,7 @@ from krins.runs.records import Started
 from krins.runs.run import customise
 from krins.runs.store import default_home
 from krins.studies.halving import Found, halve, n_trials
-from krins.studies.search_space import Candidate
+from krins.studies.search_space import Candidate, identity
 from krins.studies.study_journal import (
     Begun,
     Ended,
@@ -48,6 +50,7 @@ from krins.studies.trials import Score
 from krins.studies.tune_result import TuneResult
 from krins.studies.tune_work import Work
 from krins.studies.tuned import conclude, reported
+from krins.studies.winner_files import keep_winner
 from krins.suite import RecordedEnvironment
 from krins.suite_file import load_suite
 
@@ -81,10 +84,10 @@ def tune(
             f"{path}: a live suite is not tuned: every trial would be paid for",
             "record it first: krins-eval record SUITE --output TABLE, then tune a recorded suite on that table",
         )
-    outcomes = read_table(read.environment)
+    work = Work.read(read, options, read.environment)
+    outcomes = work.table
     recorded_setting(read, outcomes)  # says what is wrong with the suite's own routers
     _refuse_gaps(outcomes)
-    Work.of(read, options, outcomes)  # says whether the tasks can be split
     store = StudyStore(home or default_home())
     study_id = store.create_run(read.name, time.time())
     what = Started(
@@ -99,21 +102,38 @@ def tune(
         imputation=outcomes.imputation,
         tasks=list(outcomes.tasks),
     )
-    with _resumable(study_id), new_study(store, Begun(what=what, options=options)) as study:
-        return _carry_out(study, progress)
+    with new_study(store, Begun(what=what, options=options)) as study, _resumable(study):
+        return _carry_out(study, replace(work, table=study.table()), progress)
 
 
 def resume_tuning(study_id: str, *, home: Path | None = None, progress: Progress = SILENT) -> TuneResult:
     """Go on with a study, or return the result of a finished one.
 
     Raises:
-        RunError: there is no such study, or it is being written.
+        RunError: there is no such study, it is being written, or another version of krins began it and did not end it.
         KrinsError: as `tune`.
     """
     store = StudyStore(home or default_home())
-    study_id = store.find(study_id)
-    with _resumable(study_id), resumed_study(store, study_id) as study:
-        return study.result or _carry_out(study, progress)
+    with resumed_study(store, store.find(study_id)) as study:
+        for damage in study.damage:
+            progress.say(f"line {damage.line} of {study.journal_path} was left out: {damage.reason}")
+        if study.ended is not None:
+            return study.ended.result
+        _refuse_other_version(study)
+        with _resumable(study):
+            begun = study.begun
+            return _carry_out(study, Work.of(begun.what.suite, begun.options, study.table()), progress)
+
+
+def _refuse_other_version(study: Study) -> None:
+    """Half a study by one version and half by another would be of neither."""
+    what = study.begun.what
+    if what.krins_version != __version__:
+        raise RunError(
+            f"study {study.study_id} was begun by krins {what.krins_version} and is not ended; this is {__version__}",
+            f"go on by krins {what.krins_version}, or tune anew: "
+            f"krins-eval tune {shlex.quote(str(what.suite_path or 'SUITE'))}",
+        )
 
 
 def _refuse_gaps(table: OutcomeTable) -> None:
@@ -125,9 +145,9 @@ def _refuse_gaps(table: OutcomeTable) -> None:
 
 
 @contextmanager
-def _resumable(study_id: str) -> Iterator[None]:
+def _resumable(study: Study) -> Iterator[None]:
     """Say with every error how to go on."""
-    command = f"krins-eval tune --resume {study_id}"
+    study_id, command = study.study_id, study.store.command(study.study_id)
     try:
         yield
     except KeyboardInterrupt:
@@ -138,10 +158,9 @@ def _resumable(study_id: str) -> Iterator[None]:
         raise
 
 
-def _carry_out(study: Study, progress: Progress) -> TuneResult:
-    work = Work.of(study.begun.what.suite, study.begun.options, study.table())
+def _carry_out(study: Study, work: Work, progress: Progress) -> TuneResult:
     result = _Tuning(study, work, progress).result()
-    study.write(Ended(result=result))
+    study.write(Ended(result=result, champion=keep_winner(study, work, result)))
     return result
 
 
@@ -153,7 +172,7 @@ class _Tuning:
 
     def result(self) -> TuneResult:
         work, started = self._work, self._study.begun.what
-        self._progress.begin("trials", n_trials(len(work.candidates), work.n_chunks))
+        self._progress.begin("trials", n_trials(work.candidates, work.n_chunks))
         standings = halve(work.candidates, work.n_chunks, self._attempt)
         self._progress.begin("routers on unseen tasks", len(reported(standings, work.suite)))
         return conclude(started, work, standings, self._score)
@@ -167,10 +186,10 @@ class _Tuning:
         return known
 
     def _score(self, router: Router) -> Score:
-        known = self._study.scored.get(router.label)
+        known = self._study.scored.get(identity(router))
         if known is None:
             work = self._work
             known = work.bench.score(router, work.last_phase, range(work.n_chunks))
-            self._study.write(Scored.of(router.label, known))
+            self._study.write(Scored.of(identity(router), known))
         self._progress.advance(1)
         return known

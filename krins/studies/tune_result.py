@@ -39,7 +39,8 @@ class SplitFigures(_Frozen):
     n_groups: int
     """Of tasks that stay together, on both sides."""
     n_near_twins: int
-    """Pairs of near-identical prompts that no repository keeps together."""
+    """Pairs of near-identical prompts that no repository keeps together; of many that say the same, each with the
+    first."""
     n_same_instance: int
     """The same, of task ids that name one instance in two benchmarks."""
     n_folds: int
@@ -132,6 +133,8 @@ class TuneResult(_Frozen):
     trials: list[Trial]
     """Best first."""
     winner: str
+    winner_candidate: int
+    """Its number among the candidates; the label is for readers."""
     winner_params: dict[str, Any]
     """As a suite would state it."""
     chosen_single: Fixed

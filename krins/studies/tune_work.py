@@ -1,24 +1,27 @@
 """What a tuning study is about: its split, its candidates, and the phases that they are scored in.
 
 Invariants: all of it follows from suite, options and table, so that a study which goes on is the study that was begun.
+Costs that stand in for missing ones are means over tuning tasks, on both sides of the split, so that no outcome of an
+unseen task reaches a trial.
 Left out: which candidate is tried when (`halving`), and keeping what comes of it (`tune`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from krins.environments.table import OutcomeTable
+from krins.environments.reading import read_table
+from krins.environments.table import Imputation, OutcomeTable
 from krins.router_specs import Router
 from krins.studies.halving import Found
 from krins.studies.search_space import Candidate, candidates
 from krins.studies.splits import Split, folds, split_tasks
 from krins.studies.study_journal import TuneOptions
 from krins.studies.trials import CHUNK, Bench, Phase
-from krins.suite import Suite
+from krins.suite import RecordedEnvironment, Suite
 
 N_FOLDS = 3
 
@@ -40,13 +43,28 @@ class Work:
         """
         return cls(suite, options, table, split_tasks(table.tasks, options.unseen_share, suite.seed))
 
+    @classmethod
+    def read(cls, suite: Suite, options: TuneOptions, environment: RecordedEnvironment) -> Work:
+        """What a study of the environment's table is about.
+
+        Raises:
+            TableError: as `read_table`.
+            UserError: the tasks cannot be split.
+        """
+        work = cls.of(suite, options, read_table(environment))
+        if work.table.imputation == Imputation():
+            return work
+        tuning = {work.table.tasks[task].task_id for task in work.split.tuning.tolist()}
+        return replace(work, table=read_table(environment, costs_of=tuning))
+
     @cached_property
     def bench(self) -> Bench:
         return Bench(self.suite, self.table, self.split.tuning)
 
     @cached_property
     def candidates(self) -> list[Candidate]:
-        return candidates(self.suite, self.bench.reward_range, self.options.n_points)
+        models = [arm.name for arm in self.table.arms]
+        return candidates(self.suite, self.bench.reward_range, self.options.n_points, models)
 
     @property
     def n_chunks(self) -> int:

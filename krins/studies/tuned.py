@@ -14,7 +14,7 @@ from krins.router_specs import CascadeRouter, Router
 from krins.runs.records import Started
 from krins.statistics.clustered import cluster_codes
 from krins.studies.halving import Standing
-from krins.studies.search_space import is_candidate
+from krins.studies.search_space import identity, is_candidate
 from krins.studies.trials import CHUNK, Score
 from krins.studies.tune_result import MARGINS, Side, SplitFigures, Trial, TuneResult
 from krins.studies.tune_work import Work
@@ -34,6 +34,7 @@ def conclude(started: Started, work: Work, standings: list[Standing], score: Cal
         split=_split_figures(work),
         trials=[_trial(standing) for standing in standings],
         winner=winner.label,
+        winner_candidate=standings[0].candidate.number,
         winner_params=winner.model_dump(mode="json", exclude={"name"}),
         chosen_single=sides.fixed(sides.tuning.best_single),
         chosen_fixed=sides.fixed(sides.tuning.best_fixed),
@@ -53,7 +54,7 @@ def reported(standings: list[Standing], suite: Suite) -> list[tuple[Router, list
     roles: dict[str, tuple[Router, list[str]]] = {}
 
     def add(router: Router, role: str) -> None:
-        roles.setdefault(router.label, (router, []))[1].append(role)
+        roles.setdefault(identity(router), (router, []))[1].append(role)
 
     add(standings[0].candidate.router, "winner")
     seen: set[str] = set()
@@ -138,9 +139,10 @@ def _notes(work: Work) -> list[str]:
         f"Not reported, for the reward charges for latency: {', '.join(unknown)}.": unknown,
         "The suite names no features, so that linucb and lints were not in the search.": suite.features is None,
         "No costs are known: there is no saving and no hull.": bool(np.isnan(table.cost_usd).all()),
-        f"{imputation.missing_outcomes} missing outcomes count as failures at the model's mean known cost.": (
-            imputation.missing_outcomes
+        f"{imputation.missing_outcomes} missing outcomes count as failures at the model's mean known cost on the "
+        "tuning tasks.": imputation.missing_outcomes,
+        f"{imputation.missing_costs} known outcomes without a cost take the model's mean on the tuning tasks.": (
+            imputation.missing_costs
         ),
-        f"{imputation.missing_costs} known outcomes without a cost take the model's mean.": imputation.missing_costs,
     }
     return [note for note, applies in said.items() if applies]

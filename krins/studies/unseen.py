@@ -15,7 +15,7 @@ import numpy as np
 
 from krins.environments.table import OutcomeTable
 from krins.interfaces import FloatArray, IntArray
-from krins.router_specs import Router
+from krins.router_specs import FixedRouter, Router
 from krins.runs.baselines import AMOUNT, ANYTHING, SHARE, Cells, Range, interval_figure
 from krins.runs.result import Share
 from krins.statistics.clustered import clustered_mean
@@ -62,13 +62,15 @@ class Sides(NamedTuple):
             cost_usd=None if cost is None else _share(cost, cells.clusters, AMOUNT),
             reward=_share(score.reward, cells.clusters),
             reward_difference=_share(ahead, cells.clusters),
-            chosen=self._versus(self.tuning.best_single, score, cost),
-            hindsight=self._versus(cells.best_single, score, cost),
+            chosen=self._versus(router, self.tuning.best_single, score, cost),
+            hindsight=self._versus(router, cells.best_single, score, cost),
             chosen_hull=self._against(self._chosen_hull(), score),
             hindsight_hull=self._against(cells.hull, score),
         )
 
-    def _versus(self, arm: int, score: Score, cost: FloatArray | None) -> Versus:
+    def _versus(self, router: Router, arm: int, score: Score, cost: FloatArray | None) -> Versus:
+        if isinstance(router, FixedRouter) and router.model == self._name(arm):
+            return _itself(router.model, saving=self._saving(arm, cost))
         cells = self.unseen
         values = score.quality - cells.quality[:, arm]
         difference = clustered_mean(values, cells.clusters)
@@ -110,6 +112,18 @@ class Sides(NamedTuple):
 
     def _name(self, arm: int) -> str:
         return self.unseen.table.arms[arm].name
+
+
+def _itself(model: str, saving: Share | None) -> Versus:
+    """A model against itself, where there is nothing to estimate."""
+    return Versus(
+        model=model,
+        quality_difference=Share(mean=0.0, low=0.0, high=0.0),
+        standard_error=0.0,
+        saving=saving and Share(mean=0.0, low=0.0, high=0.0),
+        smallest_margin=0.0,
+        is_non_inferior=[True for _ in MARGINS],
+    )
 
 
 def at_tasks(table: OutcomeTable, tasks: IntArray) -> OutcomeTable:

@@ -20,11 +20,12 @@ from krins.routing.router import Router
 from krins.runs.tracking import without_secret
 from krins.runs.tracking.registry import parse_model_uri
 from krins.studies.champion_file import CHAMPION_FILE, EVIDENCE_FILE, Contents, read_files, write_files
-from krins.studies.publish_study import check_model_name, publish_study, write_champion
+from krins.studies.publish_study import check_model_name, publish_study
 from krins.studies.study_journal import StudyStore, TuneOptions, resumed_study
 from krins.studies.tune import tune
 from krins.studies.tune_result import TuneResult
 from krins.studies.tune_work import Work
+from krins.studies.winner_files import kept_winner
 from krins.suite import Reward
 from tests.studies.tuning import write_tunable
 
@@ -41,13 +42,14 @@ class Registry(NamedTuple):
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     """Two studies that were registered one after the other, under one name."""
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("suite")
-    # Without its own fixed model the winner is one that learns.
-    suite = write_tunable(folder, features={"fields": ["category"], "length": True}, routers=["thompson"])
+    features = {"fields": ["category"], "length": True}
+    suite = write_tunable(folder, mixed=True, features=features, routers=["thompson"])
     studies = []
     for seed in (1, 2):
         found = tune(suite, seed=seed, options=TuneOptions(n_points=1, register_as=NAME), home=home)
+        assert found.winner_params["policy"] in {"linucb", "lints"}
         done = publish_study(home, found.study_id)
-        assert (done.name, done.model_version) == (NAME, str(seed))
+        assert (done.name, done.version) == (NAME, str(seed))
         studies.append(found)
     return Registry(home, *studies)
 
@@ -71,7 +73,7 @@ def test_the_very_router_comes_back(registry: Registry) -> None:
     store = StudyStore(registry.home)
     with resumed_study(store, registry.second.study_id) as study:
         work = Work.of(study.begun.what.suite, study.begun.options, study.table())
-    winner = next(one.router for one in work.candidates if one.router.label == registry.second.winner)
+    winner = work.candidates[registry.second.winner_candidate].router
     registered = work.bench.learnt_router(winner, work.last_phase)
     champion = krins.load_router(f"models:/{NAME}@champion", home=registry.home)
     assert work.bench.features is not None
@@ -87,7 +89,7 @@ def test_a_former_champion_keeps_its_version(registry: Registry) -> None:
 
 
 def test_registering_again_adds_nothing_and_moves_nothing(registry: Registry) -> None:
-    assert publish_study(registry.home, registry.first.study_id).model_version == "1"
+    assert publish_study(registry.home, registry.first.study_id).version == "1"
     assert krins.load_router(f"models:/{NAME}@champion", home=registry.home).version == "2"
 
 
@@ -96,7 +98,7 @@ def test_killed_before_it_was_noted_a_study_is_still_registered_once(registry: R
     *before, noted = journal.read_text().splitlines(keepends=True)
     assert '"published"' in noted
     journal.write_text("".join(before))
-    assert publish_study(registry.home, registry.second.study_id).model_version == "2"
+    assert publish_study(registry.home, registry.second.study_id).version == "2"
     with pytest.raises(RegistryError, match="no version 3"):
         krins.load_router(f"models:/{NAME}/3", home=registry.home)
 
@@ -182,14 +184,109 @@ def test_an_unfinished_study_is_not_published(registry: Registry, tmp_path: Path
     shutil.copytree(registry.home / "studies" / study_id, tmp_path / "studies" / study_id)
     journal = tmp_path / "studies" / study_id / "journal.jsonl"
     journal.write_text("".join(line for line in journal.read_text().splitlines(keepends=True) if '"ended"' not in line))
-    with pytest.raises(RunError, match="is not finished"):
+    with pytest.raises(RunError, match="is not finished") as caught:
         publish_study(tmp_path, study_id)
+    assert f"--resume {study_id} --home {tmp_path}" in caught.value.remedy
+
+
+@pytest.fixture
+def copy(registry: Registry, tmp_path: Path) -> Path:
+    """A home with the first study alone, and nothing registered."""
+    study_id = registry.first.study_id
+    shutil.copytree(registry.home / "studies" / study_id, tmp_path / "studies" / study_id)
+    journal = tmp_path / "studies" / study_id / "journal.jsonl"
+    journal.write_text(
+        "".join(line for line in journal.read_text().splitlines(keepends=True) if '"published"' not in line)
+    )
+    return tmp_path
+
+
+def test_what_is_registered_is_what_was_scored(registry: Registry, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = StudyStore(copy)
+    champion = store.folder(registry.first.study_id) / "champion" / CHAMPION_FILE
+    whole = champion.read_bytes()
+    champion.write_bytes(whole[:-9])
+    monkeypatch.setattr("krins.studies.winner_files.__version__", "99.0")
+    with resumed_study(store, registry.first.study_id) as study:
+        assert study.ended is not None
+        with pytest.raises(StateError, match=r"(?s)missing or damaged, and what krins 99.0.*register it by krins"):
+            kept_winner(study, study.ended)
+        monkeypatch.undo()
+        kept_winner(study, study.ended)  # the same krins learns the same
+        assert champion.read_bytes() == whole
+        other = study.ended.model_copy(update={"champion": {CHAMPION_FILE: "0" * 64}})
+        with pytest.raises(StateError, match="another router than the one that was scored"):
+            kept_winner(study, other)
+
+
+def test_a_registry_that_lost_a_version_gets_it_again(registry: Registry) -> None:
+    from krins.runs.tracking.mlflow_store import quiet_mlflow, sqlite_uri
+
+    home, study_id = registry.home, registry.first.study_id
+    assert publish_study(home, study_id, register_as="lost").version == "1"
+    with quiet_mlflow():
+        from mlflow.tracking import MlflowClient
+
+        uri = sqlite_uri(home / "mlflow.db")
+        MlflowClient(uri, uri).delete_registered_model("lost")
+    with pytest.raises(RegistryError, match="no registered router"):
+        krins.load_router("models:/lost@champion", home=home)
+    assert publish_study(home, study_id, register_as="lost").champion == "1"
+    assert krins.load_router("models:/lost@champion", home=home).evidence == registry.first
+
+
+def test_a_finished_study_is_registered_under_another_name(registry: Registry) -> None:
+    from click.testing import CliRunner
+
+    from krins.cli import main
+
+    arguments = ["tune", "--resume", registry.first.study_id, "--register", "other", "--home", str(registry.home)]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0
+    assert "registered: models:/other@champion, version 1\n" in done.output
+    assert krins.load_router("models:/other@champion", home=registry.home).evidence == registry.first
+    assert krins.load_router(f"models:/{NAME}@champion", home=registry.home).version == "2"
+    again = CliRunner().invoke(main, ["tune", "--resume", registry.first.study_id, "--home", str(registry.home)])
+    assert f"models:/{NAME}/1, as before; the champion is version 2" in again.output
+
+
+def test_an_alias_that_is_taken_from_another_study_is_said(registry: Registry) -> None:
+    """As when a server is told of an older study later."""
+    from click.testing import CliRunner
+
+    from krins.cli import main
+
+    found = {}
+    for study in (registry.second, registry.first):
+        arguments = ["tune", "--resume", study.study_id, "--register", "taken", "--home", str(registry.home)]
+        found[study.study_id] = CliRunner().invoke(main, arguments).output
+    expected = f"version 2; replaces version 1 of study {registry.second.study_id}"
+    assert expected in found[registry.first.study_id]
+    assert "replaces" not in found[registry.second.study_id]
+
+
+def test_files_that_are_no_text_or_gone(registry: Registry) -> None:
+    artifacts = registry.home.glob("mlflow/**/champion/evidence.json")
+    artifact = next(path for path in artifacts if registry.first.study_id in path.read_text())
+    whole, uri = artifact.read_bytes(), f"models:/{NAME}/1"
+    try:
+        artifact.write_bytes(b"\xff" + whole)
+        with pytest.raises(StateError, match=r"(?s)no text.*--register NEW_NAME"):
+            krins.load_router(uri, home=registry.home)
+        artifact.parent.rename(artifact.parent.with_name("elsewhere"))
+        with pytest.raises(StateError, match=r"(?s)holds no files.*--register NEW_NAME"):
+            krins.load_router(uri, home=registry.home)
+        artifact.parent.with_name("elsewhere").rename(artifact.parent)
+    finally:
+        artifact.write_bytes(whole)
+    assert krins.load_router(uri, home=registry.home).evidence == registry.first
 
 
 @pytest.fixture
 def files(registry: Registry, tmp_path: Path) -> dict[str, str]:
     with resumed_study(StudyStore(registry.home), registry.second.study_id) as study:
-        folder = write_champion(study, registry.second)
+        assert study.ended is not None
+        folder = kept_winner(study, study.ended)
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 

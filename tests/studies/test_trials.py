@@ -91,7 +91,7 @@ def test_the_router_at_work_has_learnt_every_answer_to_the_tuning_tasks_once(wor
     tally = learnt.snapshot().state
     n = len(work.split.tuning)
     assert tally.counts.tolist() == [[n] * 4]
-    assert learnt.arms == tuple(work.bench.ground.arm_names)
+    assert learnt.arms == tuple(work.bench.ground(work.last_phase).arm_names)
     np.testing.assert_allclose(tally.sums[0], work.bench.rewards[work.split.tuning, :, 0].sum(axis=0))
 
 

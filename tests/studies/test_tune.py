@@ -11,13 +11,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from krins.errors import Interrupted, KrinsError, RunError, SuiteError, TableError, UserError
+from krins.routing.thompson import ThompsonBeta
 from krins.runs.progress import Progress
-from krins.studies.study_journal import StudyStore, TuneOptions
+from krins.studies.champion_file import read_files
+from krins.studies.study_journal import StudyStore, TuneOptions, resumed_study
 from krins.studies.tune import resume_tuning, tune
 from krins.studies.tune_result import TuneResult
+from krins.studies.tune_work import Work
+from krins.studies.winner_files import keep_winner
 from tests.studies.tuning import write_tunable
 from tests.support.suites import live_environment, write_suite
 
@@ -66,7 +72,79 @@ def test_a_fixed_model_is_itself(undisturbed: TuneResult) -> None:
     row = next(row for row in undisturbed.unseen if row.router == "fixed:model-1")
     assert undisturbed.chosen_fixed.model == "model-1"
     assert row.quality == undisturbed.chosen_fixed.quality
-    assert row.reward_difference.mean == pytest.approx(0.0, abs=1e-12)
+    assert row.reward_difference.mean == 0.0
+
+
+def test_samples_bring_no_noise_to_a_fixed_model(tmp_path: Path) -> None:
+    """Whose answers to one task differ: it equals itself exactly, in the search and on the unseen tasks."""
+    path = write_tunable(tmp_path, routers=["thompson", "fixed:model-1"])
+    table = pd.read_parquet(tmp_path / "table.parquet")
+    flipped = table.assign(quality=1 - table.quality)
+    pd.concat([table.assign(sample=0), table.assign(sample=1), flipped.assign(sample=2)]).to_parquet(
+        tmp_path / "table.parquet"
+    )
+    found = tune(path, options=TuneOptions(n_points=1), home=tmp_path / "home")
+    row = next(row for row in found.unseen if row.router == "fixed:model-1")
+    itself = next(one for one in (found.chosen_single, found.chosen_fixed) if one.model == "model-1")
+    assert (row.quality, row.cost_usd, row.reward) == (itself.quality, itself.cost_usd, itself.reward)
+    fixed = [trial for trial in found.trials if trial.policy == "fixed"]
+    assert {trial.reward_error < 1e-15 for trial in fixed} == {True}
+    if row.chosen.model == "model-1":
+        assert (row.chosen.quality_difference.mean, row.chosen.smallest_margin) == (0.0, 0.0)
+
+
+def test_each_model_competes_though_the_suite_lists_none(tmp_path: Path) -> None:
+    path = write_tunable(tmp_path, routers=["thompson"])
+    found = tune(path, options=TuneOptions(n_points=1), home=tmp_path / "home")
+    tried = {trial.router: trial.reward for trial in found.trials}
+    assert {f"fixed:model-{arm}" for arm in range(4)} <= set(tried)
+    assert found.trials[0].reward >= tried[f"fixed:{found.chosen_fixed.model}"] - 1e-12
+
+
+def test_a_router_with_the_label_of_another_is_not_taken_for_it(tmp_path: Path) -> None:
+    """The suite calls its windowed router what a drawn one is called by itself."""
+    windowed = {"policy": "thompson", "window": 60, "name": "thompson"}
+    path = write_tunable(tmp_path, routers=[windowed], reward={"quality": 1.0})
+    found = tune(path, options=TuneOptions(n_points=1), home=tmp_path)
+    rows = {row.router: row for row in found.unseen}
+    (plain,) = (trial for trial in found.trials if trial.policy == "thompson" and not trial.is_suites)
+    assert plain.router == f"thompson (candidate {plain.candidate})"
+    assert len({trial.router for trial in found.trials}) == len(found.trials)
+    assert len(rows) == len(found.unseen)
+    assert rows["thompson"].params["window"] == 60
+    won = found.model_copy(update={"winner": plain.router, "winner_candidate": plain.candidate})
+    with resumed_study(StudyStore(tmp_path), found.study_id) as study:
+        keep_winner(study, Work.of(study.begun.what.suite, study.begun.options, study.table()), won)
+        files = {path.name: path.read_text() for path in (study.folder / "champion").iterdir()}
+    assert isinstance(read_files(files).router.snapshot().policy, ThompsonBeta)
+
+
+def test_nothing_of_unseen_outcomes_reaches_a_trial_through_the_gaps_of_a_table(tmp_path: Path) -> None:
+    path = write_tunable(tmp_path, missing="fail")
+    table = pd.read_parquet(tmp_path / "table.parquet")
+    has_outcome = np.random.default_rng(1).random(len(table)) > 0.1
+    table = table[has_outcome]
+    table.to_parquet(tmp_path / "table.parquet")
+    before = tune(path, options=TuneOptions(n_points=1), home=tmp_path / "home")
+    assert any("on the tuning tasks" in note for note in before.notes)
+    is_unseen = table.task_id.isin(before.split.unseen.task_ids)
+    changed = table.assign(
+        quality=np.where(is_unseen, 0.5, table.quality), cost_usd=np.where(is_unseen, 9.0, table.cost_usd)
+    )
+    changed.to_parquet(tmp_path / "table.parquet")
+    after = tune(path, options=TuneOptions(n_points=1), home=tmp_path / "home")
+    assert after.trials == before.trials
+    assert after.unseen[0].quality != before.unseen[0].quality
+
+
+def test_one_more_quality_between_0_and_1_among_unseen_tasks_changes_no_trial(tmp_path: Path) -> None:
+    """Though posteriors of unseen tasks are of another kind then."""
+    path = write_tunable(tmp_path, reward={"quality": 1.0})
+    before = tune(path, options=TuneOptions(n_points=1), home=tmp_path / "home")
+    table = pd.read_parquet(tmp_path / "table.parquet")
+    table.loc[table.task_id == before.split.unseen.task_ids[0], "quality"] = 0.5
+    table.to_parquet(tmp_path / "table.parquet")
+    assert tune(path, options=TuneOptions(n_points=1), home=tmp_path / "home").trials == before.trials
 
 
 class _StopsAfter(Progress):
@@ -74,6 +152,7 @@ class _StopsAfter(Progress):
 
     def __init__(self, steps: int) -> None:
         self._left = steps
+        self.said: list[str] = []
 
     def begin(self, what: str, total: int) -> None: ...
 
@@ -84,7 +163,8 @@ class _StopsAfter(Progress):
 
     def spend(self, billed_usd: object) -> None: ...
 
-    def say(self, what: str) -> None: ...
+    def say(self, what: str) -> None:
+        self.said.append(what)
 
 
 def test_interrupted_again_and_again_it_ends_the_same(suite: Path, undisturbed: TuneResult, tmp_path: Path) -> None:
@@ -97,6 +177,44 @@ def test_interrupted_again_and_again_it_ends_the_same(suite: Path, undisturbed: 
     result = resume_tuning("latest", home=tmp_path)
     assert same(result) == same(undisturbed)
     assert same(resume_tuning("latest", home=tmp_path)) == same(undisturbed)
+
+
+def test_a_damaged_line_is_named_and_done_again(suite: Path, undisturbed: TuneResult, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        tune(suite, options=OPTIONS, home=tmp_path, progress=_StopsAfter(5))
+    store = StudyStore(tmp_path)
+    journal = store.journal(store.find("latest"))
+    lines = journal.read_bytes().split(b"\n")
+    lines[3] = lines[3].replace(b'"tried"', b'"trjed"')
+    journal.write_bytes(b"\n".join(lines))
+    progress = _StopsAfter(10_000)
+    assert same(resume_tuning("latest", home=tmp_path, progress=progress)) == same(undisturbed)
+    assert [said for said in progress.said if "line 4 of" in said and "checksum" in said]
+
+
+def test_another_version_of_krins_does_not_go_on(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Interrupted):
+        tune(suite, options=OPTIONS, home=tmp_path, progress=_StopsAfter(3))
+    monkeypatch.setattr("krins.studies.tune.__version__", "99.0")
+    with pytest.raises(RunError, match=r"(?s)is not ended; this is 99.0.*go on by krins .*tune anew") as caught:
+        resume_tuning("latest", home=tmp_path)
+    assert "--resume" not in str(caught.value)
+
+
+def test_remedies_lead_somewhere(suite: Path, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted) as caught:
+        tune(suite, options=OPTIONS, home=tmp_path, progress=_StopsAfter(3))
+    store = StudyStore(tmp_path)
+    study_id = store.find("latest")
+    assert f"--resume {study_id} --home {tmp_path}" in str(caught.value)
+    store.create_run("later", time.time())
+    store.journal("later").parent.mkdir(exist_ok=True)
+    store.journal("later").touch()  # as where a process died before its first record
+    assert store.find("latest") == study_id
+    store.journal(study_id).write_bytes(b"nothing\n")
+    with pytest.raises(KrinsError, match="tune anew") as refused:
+        resume_tuning(study_id, home=tmp_path)
+    assert "go on with" not in str(refused.value)
 
 
 def test_a_killed_process_is_resumed_to_the_same_json(suite: Path, undisturbed: TuneResult, tmp_path: Path) -> None:
@@ -144,7 +262,6 @@ def test_a_table_without_repositories_and_prompts_is_split_and_says_so(tmp_path:
 
 def test_without_costs_there_is_no_saving(tmp_path: Path) -> None:
     path = write_tunable(tmp_path, n_tasks=32, reward={"quality": 1.0})
-    import pandas as pd
 
     table = pd.read_parquet(tmp_path / "table.parquet").assign(cost_usd=float("nan"))
     table.to_parquet(tmp_path / "table.parquet")

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from krins.errors import KrinsError, RegistryError, TrackingFault
+from krins.errors import KrinsError, RegistryError, StateError, TrackingFault
 from krins.runs.store import Store
 from krins.runs.tracking import PATIENCE_SECONDS, Server, resolve_uri, within, without_secret
 from krins.runs.tracking.mlflow_store import MlflowStore, quiet_mlflow
@@ -29,6 +29,8 @@ CHAMPION = "champion"
 STUDY_TAG = "krins.study_id"
 DATA_TAG = "krins.data_sha256"
 _URI = re.compile(r"models:/(?P<name>[^/:@]+)(@(?P<alias>[^/@]+)|/(?P<version>[1-9]\d*))")
+_NO_SUCH_THING = "RESOURCE_DOES_NOT_EXIST"
+_DAMAGED = "load another version, or register the study again: krins-eval tune --resume STUDY --register NEW_NAME"
 _UNREACHABLE = "see that the server runs and that the address is right; --tracking-uri or MLFLOW_TRACKING_URI sets it"
 
 
@@ -38,6 +40,24 @@ class Which(NamedTuple):
     name: str
     version: str | None
     alias: str | None
+
+
+class Replaced(NamedTuple):
+    """The version that an alias stood at before."""
+
+    version: str
+    study_id: str | None
+
+
+class Registration(NamedTuple):
+    """A study's winner in a registry."""
+
+    name: str
+    version: str
+    champion: str
+    """The version that `CHAMPION` stands at."""
+    replaced: Replaced | None = None
+    """None where the alias was not moved, or there was none."""
 
 
 class Registered(NamedTuple):
@@ -64,8 +84,27 @@ def parse_model_uri(uri: str) -> Which:
     return Which(found["name"], found["version"], found["alias"])
 
 
-def register(server: Server, tracked: TrackedRun, folder: Path, name: str, tags: Mapping[str, str]) -> str:
-    """Log a study and make its winner the champion; returns the version. To be used within `on_server`.
+def find_registered(server: Server, name: str, version: str, study_id: str) -> Registration | None:
+    """A study's version, if the registry has it still, and a champion. To be used within `on_server`."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(server.uri, server.uri)
+    server.check()
+    try:
+        tags = client.get_model_version(name, version).tags
+        server.check()
+        champion = client.get_registered_model(name).aliases.get(CHAMPION)
+    except MlflowException as failure:
+        if failure.error_code != _NO_SUCH_THING:
+            raise
+        return None
+    is_there = champion is not None and tags.get(STUDY_TAG) == study_id
+    return Registration(name, version, str(champion)) if is_there else None
+
+
+def register(server: Server, tracked: TrackedRun, folder: Path, name: str, tags: Mapping[str, str]) -> Registration:
+    """Log a study and make its winner the champion. To be used within `on_server`.
 
     Args:
         tracked: the study; its run carries the files.
@@ -88,8 +127,17 @@ def register(server: Server, tracked: TrackedRun, folder: Path, name: str, tags:
         source = f"{client.get_run(mlflow_run_id).info.artifact_uri}/{CHAMPION}"
         version = client.create_model_version(name, source, mlflow_run_id, dict(tags))
     server.check()
+    before = client.get_registered_model(name).aliases.get(CHAMPION)
+    server.check()
     client.set_registered_model_alias(name, CHAMPION, version.version)
-    return str(version.version)
+    return Registration(name, str(version.version), str(version.version), _replaced(versions, before, version.version))
+
+
+def _replaced(versions: Iterable[ModelVersion], before: str | None, now: str) -> Replaced | None:
+    if before is None or str(before) == str(now):
+        return None
+    studies = {str(each.version): each.tags.get(STUDY_TAG) for each in versions}
+    return Replaced(str(before), studies.get(str(before)))
 
 
 def _ensure_model(client: MlflowClient, check: Callable[[], None], name: str) -> None:
@@ -110,7 +158,8 @@ def fetch(
 
     Raises:
         RegistryError: there is no such model, version or alias, or no database.
-        TrackingFault: the server is out of reach, too slow, or does not hold the version's files.
+        StateError: the version's files are missing or no text.
+        TrackingFault: the server is out of reach, or too slow.
     """
     uri = resolve_uri(store, tracking_uri)
     _refuse_missing_database(uri)
@@ -139,11 +188,30 @@ def _fetch(uri: str, which: Which, check: Callable[[], None]) -> Registered:
 
     client = MlflowClient(uri, uri)
     version = _find(client, which, check)
+    what = f"{which.name!r} version {version.version}"
+    run_id = version.run_id or ""
     with tempfile.TemporaryDirectory(prefix="krins-") as folder:
         check()
-        found = client.download_artifacts(version.run_id or "", CHAMPION, folder)
-        files = {path.name: path.read_text(encoding="utf-8") for path in Path(found).iterdir() if path.is_file()}
+        if not _has_files(client, run_id):
+            raise StateError(f"the server holds no files of {what}", _DAMAGED)
+        check()
+        paths = Path(client.download_artifacts(run_id, CHAMPION, folder)).iterdir()
+        try:
+            files = {path.name: path.read_text(encoding="utf-8") for path in paths if path.is_file()}
+        except UnicodeDecodeError as failure:
+            raise StateError(f"a file of {what} was damaged: it is no text", _DAMAGED) from failure
     return Registered(which.name, str(version.version), version.tags, files)
+
+
+def _has_files(client: MlflowClient, run_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return bool(client.list_artifacts(run_id, CHAMPION))
+    except MlflowException as failure:
+        if failure.error_code != _NO_SUCH_THING:
+            raise
+        return False
 
 
 def _find(client: MlflowClient, which: Which, check: Callable[[], None]) -> ModelVersion:
@@ -153,7 +221,7 @@ def _find(client: MlflowClient, which: Which, check: Callable[[], None]) -> Mode
     try:
         model = client.get_registered_model(which.name)
     except MlflowException as failure:
-        if failure.error_code != "RESOURCE_DOES_NOT_EXIST":
+        if failure.error_code != _NO_SUCH_THING:
             raise
         known = ", ".join(sorted(each.name for each in client.search_registered_models())) or "none"
         raise RegistryError(
