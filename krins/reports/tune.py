@@ -32,16 +32,21 @@ def render_tuning(found: TuneResult, console: Console) -> None:
 
 
 def verdict(found: TuneResult) -> str:
-    """What to do, and how sure that is, from unseen tasks alone."""
+    """What to do, and how sure that is, from unseen tasks alone; of a fixed winner, that it won."""
     row = found.unseen[0]
     ahead = row.reward_difference
     fixed = found.chosen_fixed.model
     if row.params.get("policy") == "fixed":
         model = str(row.params["model"])
         is_best = row.chosen.model == model
-        beside = "It is the best by quality before, too." if is_best else _quality_claim(row.chosen, found.margins)
-        return f"No router beat always {model}, which won the search. {beside}"
-    gain = f"{_signed(ahead.mean)}{_range(ahead)} reward a task against always {fixed}, the best fixed choice before"
+        beside = (
+            "It has the best quality on the tuning tasks, too."
+            if is_best
+            else _quality_claim(row.chosen, found.margins)
+        )
+        return f"Use {model} for every task: it won the search, and no router did better. {beside}"
+    gain = f"{_signed(ahead.mean)}{_range(ahead)} reward a task against always {fixed}, "
+    gain += "the best fixed choice on the tuning tasks"
     if ahead.low is None or ahead.high is None:
         reward = f"{found.winner} won the search; how sure its {gain} is cannot be told"
     elif ahead.low > 0:
@@ -57,7 +62,8 @@ def _quality_claim(versus: Versus, margins: Sequence[float]) -> str:
     shown = [margin for margin, is_shown in zip(margins, versus.is_non_inferior, strict=True) if is_shown]
     cheaper = versus.saving is not None and versus.saving.low is not None and versus.saving.low > 0
     saved = f"; cheaper by {_percent(versus.saving)}" if versus.saving is not None else ""
-    beside = f"Against {versus.model}, the best by quality before: {_points(versus.quality_difference)} points{saved}"
+    beside = f"Against {versus.model}, the best by quality on the tuning tasks: "
+    beside += f"{_points(versus.quality_difference)} points{saved}"
     if shown and cheaper:
         return f"{beside}: a saving at a margin of {100 * shown[0]:g} points."
     if versus.smallest_margin is None:

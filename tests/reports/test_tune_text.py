@@ -47,7 +47,9 @@ def test_the_verdict_claims_no_more_than_the_interval(found: TuneResult, ahead: 
 
 def test_a_model_that_won_is_not_compared_with_itself(found: TuneResult) -> None:
     won = with_winner(found, params={"policy": "fixed", "model": found.unseen[0].chosen.model})
-    assert verdict(won).endswith("which won the search. It is the best by quality before, too.")
+    assert verdict(won).endswith(
+        "it won the search, and no router did better. It has the best quality on the tuning tasks, too."
+    )
 
 
 @pytest.mark.parametrize(("is_cheaper", "is_shown"), [(True, True), (True, False), (False, True)])
