@@ -9,6 +9,7 @@ import click
 
 from krins.cli.common import (
     PATH,
+    FiniteRange,
     console,
     home_option,
     json_option,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--replications", type=click.IntRange(min=1, max=100_000), help="Instead of the suite's; 16 at a time.")
 @click.option(
     "--unseen",
-    type=click.FloatRange(0.05, 0.95),
+    type=FiniteRange(0.05, 0.95),
     help="Share of the tasks that is kept for the report.  [default: 0.5]",
 )
 @click.option("--candidates", type=click.IntRange(1, 1024), help="Of each policy, at most.  [default: 8]")

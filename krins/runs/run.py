@@ -12,7 +12,6 @@ import base64
 import time
 from collections.abc import Collection, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple
 from krins import __version__
 from krins.domain import Outcome
 from krins.environments.table import OutcomeTable
-from krins.errors import Interrupted, KrinsError, RunError, SuiteError
+from krins.errors import RunError, SuiteError
 from krins.models.ledger import Ledger
 from krins.models.waiting_ledger import SharedLedger
 from krins.runs.actors import (
@@ -46,7 +45,7 @@ from krins.runs.publish import encode_outcomes
 from krins.runs.recorded_run import StreamPlayer, play_here, play_recorded
 from krins.runs.records import Decided, Finished, Started
 from krins.runs.result import RunResult
-from krins.runs.session import Session, new_session, resumed_session
+from krins.runs.session import Session, new_session, resumable, resumed_session
 from krins.runs.spending import decision_at_worst, open_purse
 from krins.runs.store import Store, default_home
 from krins.runs.streams import Trajectory
@@ -84,7 +83,7 @@ def run(
     store = Store(home or default_home())
     run_id = store.create_run(read.name, time.time())
     started = _started(run_id, read, path, setting)
-    with _resumable(run_id), new_session(store, started) as session:
+    with resumable(run_id, "run"), new_session(store, started) as session:
         return _carry_out(session, setting, execution)
 
 
@@ -97,7 +96,7 @@ def resume(run_id: str, *, home: Path | None = None, execution: Execution = Exec
     """
     store = Store(home or default_home())
     run_id = store.find(run_id)
-    with _resumable(run_id), resumed_session(store, run_id, "run") as session:
+    with resumable(run_id, "run"), resumed_session(store, run_id, "run") as session:
         if session.log.result is not None and _is_whole(session):
             return _finish(session, session.log.result)
         return _carry_out(session, _setting_again(session, execution), execution)
@@ -112,20 +111,6 @@ def customise(suite: Suite, table: Path | None, seed: int | None, replications: 
     if not isinstance(suite.environment, RecordedEnvironment):
         raise SuiteError("--table goes with a recorded suite, this one is live", "leave --table out")
     return suite.model_copy(update={"environment": suite.environment.model_copy(update={"table": table.absolute()})})
-
-
-@contextmanager
-def _resumable(run_id: str) -> Iterator[None]:
-    """Say with every error how to go on."""
-    command = f"krins-eval run --resume {run_id}"
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(f"run {run_id} was interrupted; what it found is kept", command) from None
-    except KrinsError as error:
-        if not isinstance(error, RunError):
-            error.remedy = f"{error.remedy}\n  go on with: {command}".lstrip()
-        raise
 
 
 def _started(run_id: str, suite: Suite, path: Path, setting: RecordedSetting | LiveSetting) -> Started:

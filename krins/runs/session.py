@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from krins.domain import Outcome
-from krins.errors import RunError, StorageFault
+from krins.errors import Interrupted, KrinsError, RunError, StorageFault
 from krins.runs.journal import Damage, JournalWriter, read_journal
 from krins.runs.live import Before, cell_of
 from krins.runs.plan import Stream
@@ -129,6 +130,20 @@ def resumed_session(store: Store, run_id: str, purpose: Purpose) -> Iterator[Ses
             )
         with JournalWriter(store.journal(run_id)) as journal:
             yield Session(store, log, journal)
+
+
+@contextmanager
+def resumable(run_id: str, purpose: Literal["run", "race"]) -> Iterator[None]:
+    """Say with every error how to go on."""
+    command = f"krins-eval {COMMANDS[purpose]} --resume {run_id}"
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"{NOUNS[purpose]} {run_id} was interrupted; what it found is kept", command) from None
+    except KrinsError as error:
+        if not isinstance(error, RunError):
+            error.remedy = f"{error.remedy}\n  go on with: {command}".lstrip()
+        raise
 
 
 def finished_result(store: Store, run_id: str) -> RunResult:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy as np
 from krins import __version__
 from krins.domain import FailureKind, Outcome
 from krins.environments.table import UNANSWERED
-from krins.errors import BudgetExhausted, Interrupted, KrinsError, RunError
+from krins.errors import BudgetExhausted, RunError, SuiteError
 from krins.models.waiting_ledger import SharedLedger
 from krins.routing.reward import reward_values
 from krins.runs.environments import live_inputs
@@ -27,7 +26,7 @@ from krins.runs.execution import Execution
 from krins.runs.live import GroupCommit, OutcomeSource
 from krins.runs.preflight import confirm, forecast_recording
 from krins.runs.records import Cell, Started
-from krins.runs.session import Session, new_session, resumed_session
+from krins.runs.session import Session, new_session, resumable, resumed_session
 from krins.runs.spending import Purse, open_purse
 from krins.runs.store import Store
 from krins.runs.worker import LiveInputs, LiveWorker
@@ -61,7 +60,7 @@ def race_live(path: Path, suite: Suite, options: RaceOptions, home: Path, execut
         tasks_sha256=inputs.tasks_sha256,
         options=options.model_dump(),
     )
-    with _resumable(started.run_id), new_session(store, started) as session:
+    with resumable(started.run_id, "race"), new_session(store, started) as session:
         return _carry_out(session, inputs, execution)
 
 
@@ -73,7 +72,7 @@ def resume_race(run_id: str, home: Path, execution: Execution) -> RaceResult:
     """
     store = Store(home)
     run_id = store.find(run_id)
-    with _resumable(run_id), resumed_session(store, run_id, "race") as session:
+    with resumable(run_id, "race"), resumed_session(store, run_id, "race") as session:
         started = session.log.started
         assert isinstance(started.suite.environment, LiveEnvironment)
         inputs, _ = live_inputs(started.suite.environment, execution.allow_unsafe)
@@ -83,20 +82,6 @@ def resume_race(run_id: str, home: Path, execution: Execution) -> RaceResult:
                 "put them back as they were, or start a new race",
             )
         return _carry_out(session, inputs, execution)
-
-
-@contextmanager
-def _resumable(run_id: str) -> Iterator[None]:
-    """Say with every error how to go on."""
-    command = f"krins-eval race --resume {run_id}"
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(f"race {run_id} was interrupted; what it has is kept", command) from None
-    except KrinsError as error:
-        if not isinstance(error, RunError):
-            error.remedy = f"{error.remedy}\n  go on with: {command}".lstrip()
-        raise
 
 
 def _carry_out(session: Session, inputs: LiveInputs, execution: Execution) -> RaceResult:
@@ -175,4 +160,9 @@ class _LiveRace:
         latency = np.full(len(quality), np.nan)  # live suites do not charge for it
         is_quality = self._options.objective == "quality"
         values = quality if is_quality else reward_values(self._suite.reward, quality, costs, latency)
+        if np.isnan(values).any():
+            raise SuiteError(
+                "the reward charges for cost, and what some answers cost is not known",
+                "state the prices of all models in the suite, or race --by quality",
+            )
         self._racer.tell(questions, self._scale.of(values).tolist(), np.nan_to_num(costs).tolist())

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 
 from krins.environments.reading import read_table
-from krins.environments.table import OutcomeTable
 from krins.errors import SuiteError
 from krins.interfaces import FloatArray, IntArray
 from krins.studies.race_result import Among, Objective, Raced, RaceOptions, RaceResult
@@ -37,19 +36,16 @@ class Scale(NamedTuple):
         return np.asarray((values - self.low) / self.width)
 
 
-def race_recorded(suite: Suite, options: RaceOptions, table: OutcomeTable | None = None) -> RaceResult:
+def race_recorded(suite: Suite, options: RaceOptions) -> RaceResult:
     """Race the models of a recorded suite; its answers are there, and the race looks at as few as if they were paid
     for.
-
-    Args:
-        table: the suite's, where it has been read already.
 
     Raises:
         TableError: the table cannot be read, or does not know what the objective needs.
         SuiteError: the objective has no bounds, or there is nothing to race.
     """
     assert isinstance(suite.environment, RecordedEnvironment)
-    table = read_table(suite.environment) if table is None else table
+    table = read_table(suite.environment)
     objective = table.quality if options.objective == "quality" else table.rewards(suite.reward)
     values, prices = scale_of(suite, options.objective).of(objective), np.nan_to_num(table.cost_usd)
     tasks, samples = units(suite.seed, len(table.tasks), n_samples := int(table.counts.min()))
@@ -87,18 +83,26 @@ def start(suite: Suite, options: RaceOptions, n_units: int, arms: Sequence[str])
 def scale_of(suite: Suite, objective: Objective) -> Scale:
     """
     Raises:
-        SuiteError: the reward has no lower bound, so no number of answers would settle anything.
+        SuiteError: the reward has no lower bound, so no number of answers would settle anything, or it is always the
+            same.
     """
     reward = suite.reward
-    if objective == "quality" or not (reward.per_usd or reward.per_second):
-        return Scale(0.0, 1.0 if objective == "quality" else reward.quality)
-    if reward.floor is None:
+    if objective == "quality":
+        return Scale(0.0, 1.0)
+    charges = reward.per_usd or reward.per_second
+    if charges and reward.floor is None:
         raise SuiteError(
             "the reward charges for cost without a floor, so one answer could outweigh all others and nothing is ever "
             "settled",
             "give the suite's reward a `floor`, or race --by quality",
         )
-    return Scale(reward.floor, reward.quality)
+    low = (reward.floor or 0.0) if charges else max(reward.floor or 0.0, 0.0)
+    if low >= reward.quality:
+        raise SuiteError(
+            f"no reward lies above {low:g}, so all answers are worth the same",
+            "give the suite's reward a `quality` above its floor, or race --by quality",
+        )
+    return Scale(low, reward.quality)
 
 
 def units(seed: int, n_tasks: int, n_samples: int) -> tuple[IntArray, IntArray]:

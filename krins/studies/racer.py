@@ -98,7 +98,7 @@ class Racer:
         return len(differences) == self.n_units and math.isclose(differences.sum(), 0.0, abs_tol=1e-9)
 
     def least_lead_over(self, arm: int) -> float:
-        """Lower limit of the leader's lead over `arm` on all units; those over all arms hold together."""
+        """Lower limit of the leader's lead over `arm` on all units, by the evidence that settles them."""
         return betting_lower_limit(self._differences(self.leader, arm), self.n_units, self.error_probability_a_pair)
 
     def _questions(self, arms: Sequence[int] | range, n: int) -> list[Question]:

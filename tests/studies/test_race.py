@@ -91,6 +91,13 @@ def test_a_reward_without_a_floor_cannot_be_raced(tmp_path: Path) -> None:
         race_recorded(suite, RaceOptions(objective="reward"))
 
 
+def test_a_reward_that_is_always_the_same_cannot_be_raced(tmp_path: Path) -> None:
+    quality, cost = three_models(30)
+    suite = load_suite(recorded(tmp_path, quality, cost, reward={"quality": 0.0}))
+    with pytest.raises(SuiteError, match="all answers are worth the same"):
+        race_recorded(suite, RaceOptions(objective="reward"))
+
+
 def test_one_model_is_no_race(tmp_path: Path) -> None:
     suite = recorded(tmp_path, np.ones((5, 1)), np.ones((5, 1)))
     ended = krins_eval("race", suite)
