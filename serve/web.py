@@ -1,0 +1,137 @@
+"""One HTTP request on its way through the service: the route that it takes, the call, the answer, the refusal.
+
+Every route of the service stands in one table of `Route`s. The door (`serve.door`) reads from it who may call what and
+how large a body may be, and the OpenAPI document (`serve.openapi`) is made from it, so neither can forget one.
+Invariants: a handler is called only after its route's scope, limits and schema were checked; a handler answers or
+raises, and only a `Refusal` reaches the caller in its own words. No web framework: FastAPI takes five times the
+processor time of this for each request, and its middleware would see a body before its size is judged.
+Left out: reading and writing HTTP (`serve.door`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel
+
+from krins.errors import KrinsError
+
+Dialect = Literal["krins", "openai", "anthropic"]
+"""Whose shape the errors of a route have."""
+Headers = list[tuple[bytes, bytes]]
+
+
+class Scope(StrEnum):
+    """What an API key may do."""
+
+    INFER = "infer"
+    FEEDBACK = "feedback"
+    ADMIN = "admin"
+    """Everything, the other scopes included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Whose call it is."""
+
+    key_id: str
+    """Public: never the key. Empty where the service asks for none."""
+    scopes: frozenset[Scope]
+
+
+@dataclass(slots=True)
+class Call:
+    """A request that was let in."""
+
+    method: str
+    path: str
+    params: Mapping[str, str]
+    """Of the path."""
+    query: Any
+    """An instance of the route's `query` model, or None."""
+    headers: Mapping[bytes, bytes]
+    """Names in lower case."""
+    body: bytes
+    data: Any
+    """An instance of the route's `body` model, or None."""
+    client: Client
+    request_id: str
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back. A `body` that is an iterator is streamed and closed, whatever becomes of the caller."""
+
+    body: bytes | AsyncIterator[bytes]
+    status: int = 200
+    headers: Headers = field(default_factory=list)
+    content_type: bytes = b"application/json"
+
+    @classmethod
+    def of(cls, content: BaseModel | Mapping[str, Any] | list[Any], status: int = 200) -> Answer:
+        if isinstance(content, BaseModel):
+            return cls(content.model_dump_json().encode(), status)
+        return cls(orjson.dumps(content, default=str), status)
+
+
+class Refusal(KrinsError):
+    """The service does not do what was asked; it is told to the caller in these words.
+
+    Args:
+        status: of HTTP.
+        code: for programs, such as `unknown_decision`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        remedy: str = "",
+        *,
+        retry_after_seconds: float | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message, remedy)
+        self.status, self.code, self.param = status, code, param
+        self.retry_after_seconds = retry_after_seconds
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation of the API."""
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    """May hold parameters: /api/tasks/{task_id}."""
+    handle: Handler
+    scope: Scope | None
+    """None: open to everybody. Only health is."""
+    summary: str
+    tag: str
+    dialect: Dialect = "krins"
+    body: type[BaseModel] | None = None
+    """The request's JSON must be one; it is the call's `data`."""
+    query: type[BaseModel] | None = None
+    answer: type[BaseModel] | None = None
+    """The JSON body of a success."""
+    status: int = 200
+    """Of a success."""
+    content_type: str = "application/json"
+    """Of a success."""
+    streams: bool = False
+    """A success may also be text/event-stream."""
+    refusals: Mapping[int, str] = field(default_factory=dict)
+    """Statuses that the handler itself may refuse with, and what they mean; the door's own are added."""
+    example: Mapping[str, Any] | None = None
+    """Of the request's body."""
+    example_answer: Any = None
+    max_body_bytes: int | None = None
+    """By default the service's."""
