@@ -1,0 +1,149 @@
+"""`make serve`: the embedded default on this machine, from nothing to a URL, saying what it waits for.
+
+    python -m serve [--config serve/config.yaml]
+
+It finds the champion of the quickstart if the registry has none yet, starts a fake provider where the configuration
+points at one, starts Ray without dashboard and proxies, and ends all of it on Ctrl-C or SIGTERM. Invariant: nothing but
+what this command started is stopped by it. Left out: clusters that run already (`serve run`, `serve deploy`).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import yaml
+
+from krins.errors import KrinsError, UserError
+from krins.runs.store import Store, default_home
+from serve.settings import ServiceArgs
+
+_ROOT = Path(__file__).parents[1]
+_CONFIG = Path(__file__).with_name("config.yaml")
+_QUICKSTART = "models:/quickstart@champion"
+_FAKE_PORT = 8790
+_KRINS_EVAL = str(Path(sys.executable).with_name("krins-eval"))
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=_CONFIG)
+def main(config: Path) -> None:
+    """Serve what CONFIG says on this machine until Ctrl-C."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every process of Ray would compile its modules anew
+    try:
+        content: Any = yaml.safe_load(config.read_text(encoding="utf-8"))
+        args = read_args(content, str(config))
+        ingress = {key: content[key] for key in ("proxy_location", "http_options") if key in content}
+        with ExitStack() as running:
+            _serve(args, ingress, running)
+    except KrinsError as failure:
+        click.echo(f"krins: {failure}", err=True)
+        sys.exit(failure.exit_code)
+
+
+def read_args(content: Any, config: str) -> ServiceArgs:
+    """The arguments of the application in a configuration of Ray Serve.
+
+    Raises:
+        UserError: there is none, or it has other keys.
+    """
+    try:
+        return ServiceArgs.model_validate(content["applications"][0]["args"])
+    except (LookupError, TypeError) as failure:
+        raise UserError(f"{config}: no applications[0].args", "see serve/config.yaml for an example") from failure
+    except ValueError as failure:
+        raise UserError(f"{config}: {failure}", "serve/settings.py explains the arguments") from failure
+
+
+def _serve(args: ServiceArgs, ingress: Mapping[str, Any], running: ExitStack) -> None:
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    home = args.home or default_home()
+    _ensure_champion(args, home)
+    if any(urlsplit(model.base_url or "").port == _FAKE_PORT for model in args.models):
+        running.enter_context(_fake_provider(_FAKE_PORT))
+    running.enter_context(_ray())
+    with _step("starting replicas"):
+        from ray import serve
+
+        from serve.app import build
+
+        serve.start(**ingress)
+        serve.run(build(args), name="krins", route_prefix="/", blocking=False)
+        running.callback(serve.shutdown)
+    url = f"http://{args.host}:{args.port}"
+    click.echo(f"\nserving {args.router} at {url}{f', models: {args.label}' if args.label else ''}")
+    click.echo(
+        f"  status page  {url}/\n  OpenAI       {url}/v1\n  Anthropic    {url}\n  API document {url}/openapi.json"
+    )
+    if not args.no_keys_on_loopback:
+        click.echo("  API keys     python -m serve.security.keys add --help")
+    stopped.wait()
+    click.echo("\nstopping: requests in flight are finished")
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    """Say what is waited for, and how long it took."""
+    began = time.monotonic()
+    click.echo(f"{what} ...", nl=False)
+    try:
+        yield
+    except BaseException:
+        click.echo(" failed")
+        raise
+    click.echo(f" {time.monotonic() - began:.0f} s")
+
+
+def _ensure_champion(args: ServiceArgs, home: Path) -> None:
+    """The quickstart's router is found by a search over its recorded answers, once."""
+    if args.router != _QUICKSTART or (args.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")):
+        return
+    command = [_KRINS_EVAL, "tune", "evals/quickstart.yaml", "--register", "quickstart"]
+    environ = {**os.environ, "KRINS_HOME": str(Store(home).home)}
+    with _step("looking for the champion of evals/quickstart.yaml, and finding it the first time"):
+        look = [sys.executable, "-c", f"import krins; krins.load_router({_QUICKSTART!r})"]
+        if subprocess.run(look, env=environ, capture_output=True).returncode == 0:
+            return
+        done = subprocess.run(command, cwd=_ROOT, env=environ, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise UserError(f"the search failed: {done.stderr.strip()[-800:]}", f"run it by hand: {' '.join(command)}")
+
+
+@contextmanager
+def _fake_provider(port: int) -> Iterator[None]:
+    command = [_KRINS_EVAL, "fake-provider", "--port", str(port), "--tasks", "evals/tasks"]
+    process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@contextmanager
+def _ray() -> Iterator[None]:
+    with _step("starting Ray (10 to 40 s)"):
+        import ray
+
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", object_store_memory=100 * 2**20)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()
