@@ -1,10 +1,10 @@
 """`make serve`: the embedded default on this machine, from nothing to a URL, saying what it waits for.
 
-    python -m serve [--config serve/config.yaml]
+    python -m serve [--config serve/config.yaml] [--address ADDRESS]
 
 It finds the champion of the quickstart if the registry has none yet, starts a fake provider where the configuration
 points at one, starts Ray without dashboard and proxies, and ends all of it on Ctrl-C or SIGTERM. Invariant: nothing but
-what this command started is stopped by it. Left out: clusters that run already (`serve run`, `serve deploy`).
+what this command started is stopped by it. Left out: clusters of several machines (`serve deploy`, serve/deploy).
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _KRINS_EVAL = str(Path(sys.executable).with_name("krins-eval"))
 
 @click.command()
 @click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=_CONFIG)
-def main(config: Path) -> None:
+@click.option("--address", help="Of a Ray that runs already, to use instead of a new one.")
+def main(config: Path, address: str | None) -> None:
     """Serve what CONFIG says on this machine until Ctrl-C."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every process of Ray would compile its modules anew
@@ -46,7 +47,7 @@ def main(config: Path) -> None:
         args = read_args(content, str(config))
         ingress = {key: content[key] for key in ("proxy_location", "http_options") if key in content}
         with ExitStack() as running:
-            _serve(args, ingress, running)
+            _serve(args, address, ingress, running)
     except KrinsError as failure:
         click.echo(f"krins: {failure}", err=True)
         sys.exit(failure.exit_code)
@@ -66,7 +67,7 @@ def read_args(content: Any, config: str) -> ServiceArgs:
         raise UserError(f"{config}: {failure}", "serve/settings.py explains the arguments") from failure
 
 
-def _serve(args: ServiceArgs, ingress: Mapping[str, Any], running: ExitStack) -> None:
+def _serve(args: ServiceArgs, address: str | None, ingress: Mapping[str, Any], running: ExitStack) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -74,7 +75,7 @@ def _serve(args: ServiceArgs, ingress: Mapping[str, Any], running: ExitStack) ->
     _ensure_champion(args, home)
     if any(urlsplit(model.base_url or "").port == _FAKE_PORT for model in args.models):
         running.enter_context(_fake_provider(_FAKE_PORT))
-    running.enter_context(_ray())
+    running.enter_context(_ray(address))
     with _step("starting replicas"):
         from ray import serve
 
@@ -134,11 +135,15 @@ def _fake_provider(port: int) -> Iterator[None]:
 
 
 @contextmanager
-def _ray() -> Iterator[None]:
-    with _step("starting Ray (10 to 40 s)"):
+def _ray(address: str | None) -> Iterator[None]:
+    with _step("joining Ray" if address else "starting Ray (10 to 40 s)"):
         import ray
 
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", object_store_memory=100 * 2**20)
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(address="local", include_dashboard=False, object_store_memory=100 * 2**20, **quiet)
     try:
         yield
     finally:

@@ -19,7 +19,8 @@ from krins.runs.store import Store
 from tests.support.past_runs import PastRun, write_run, write_runs
 
 ROOT = Path(__file__).parents[2]
-N_WRITERS, N_ADDS = 3, 4
+N_WRITERS, N_ADDS = 6, 3
+"""With the two readers, eight processes."""
 
 ADD_FOR_EVER = """
 import sys
