@@ -68,14 +68,13 @@ def read_args(content: Any, config: str) -> ServiceArgs:
 
 
 def _serve(args: ServiceArgs, address: str | None, ingress: Mapping[str, Any], running: ExitStack) -> None:
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    _end_on_signals()
     home = args.home or default_home()
     _ensure_champion(args, home)
     if any(urlsplit(model.base_url or "").port == _FAKE_PORT for model in args.models):
         running.enter_context(_fake_provider(_FAKE_PORT))
     running.enter_context(_ray(address))
+    _end_on_signals()  # once more, for Ray has put its own handler of SIGTERM there
     with _step("starting replicas"):
         from ray import serve
 
@@ -91,8 +90,15 @@ def _serve(args: ServiceArgs, address: str | None, ingress: Mapping[str, Any], r
     )
     if not args.no_keys_on_loopback:
         click.echo("  API keys     python -m serve.security.keys add --help")
-    stopped.wait()
-    click.echo("\nstopping: requests in flight are finished")
+    try:
+        threading.Event().wait()
+    finally:
+        click.echo("\nstopping: requests in flight are finished")
+
+
+def _end_on_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 @contextmanager

@@ -41,7 +41,7 @@ class Replica:
 
     _service: Service | None = None
 
-    async def __init__(self, args: ServiceArgs) -> None:
+    async def __init__(self, args: ServiceArgs) -> None:  # type: ignore[misc]  # Ray awaits it
         from serve.service import Service
 
         self._service = await Service.start(args)
@@ -53,7 +53,7 @@ class Replica:
     async def check_health(self) -> None:
         """Raises an error where Ray had better replace this replica."""
         assert self._service is not None
-        await self._service.check()
+        self._service.check()
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """For `serve.scaling`: Ray does not see what comes in at the shared port."""
@@ -68,5 +68,6 @@ class Replica:
 
 def build(args: ServiceArgs) -> Application:
     """The application, to be run by Ray Serve."""
-    application: Application = Replica.options(num_replicas=args.replicas).bind(args)
+    deployment: Any = Replica
+    application: Application = deployment.options(num_replicas=args.replicas).bind(args)
     return application

@@ -1,0 +1,305 @@
+"""One replica, put together: who decides, who learns, who asks the models, and the door in front.
+
+Invariants: a service that has started can decide; what it started it stops, in reverse; learner and keeper, which are
+the whole service's, outlive it. Nothing here knows how any part works. Left out: Ray's shell around it (`serve.app`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from decimal import Decimal
+from importlib.metadata import version
+from typing import Any
+
+from krins.clock import SystemClock
+from krins.errors import StorageFault
+from krins.models.catalogue import resolve_all
+from krins.models.spec import ModelSpec
+from krins.suite import LiveModel
+from serve.door import Door, Limits
+from serve.gateway.gateway import Gateway
+from serve.gateway.routes import routes as gateway_routes
+from serve.jobs.actor import home_of, start_keeper
+from serve.jobs.client import ClaimsClient, KeeperClient
+from serve.jobs.idempotent import idempotent
+from serve.jobs.routes import routes as task_routes
+from serve.jobs.tasks import Tasks
+from serve.jobs.worker_actor import ensure_workers
+from serve.learning.actor import start_learner
+from serve.learning.client import LearningClient
+from serve.learning.decider import Decider
+from serve.learning.routes import routes as learning_routes
+from serve.listener import Listener
+from serve.openapi import with_document
+from serve.operations import checks
+from serve.operations.health import Check, Health, PartHealth
+from serve.operations.meters import PrometheusMeters
+from serve.operations.routes import routes as operations_routes
+from serve.page.data import Check as PageCheck
+from serve.page.data import Sources
+from serve.page.page import StatusPage
+from serve.page.page import routes as page_routes
+from serve.security.allowances import BudgetAllowances
+from serve.security.audit import AuditLog
+from serve.security.guard import Guard, is_loopback, require_safe_exposure
+from serve.security.keys import KeyRing
+from serve.security.logs import Redactor, protect_logs
+from serve.security.rates import Rates
+from serve.security.ray_guard import observe_ray, require_safe_ray
+from serve.settings import ServiceArgs
+from serve.web import Answer, Call, Refusal, Route, Scope
+
+_PATIENCE_SECONDS = 60.0
+"""For the learner to load its router, which takes a process with MLflow."""
+_WATCH_SECONDS = 0.5
+_IDEMPOTENT = frozenset({"/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/route"})
+"""Answered at once, and not to be done twice; tasks and feedback see to that themselves."""
+
+
+class Service:
+    """For one event loop. Made by `start`."""
+
+    def __init__(self, args: ServiceArgs, running: AsyncExitStack) -> None:
+        self._args, self._running, self._clock = args, running, SystemClock()
+        self._home = home_of(args)
+        self.door: Door
+        self._health: Health
+        self._listener: Listener | None = None
+
+    @classmethod
+    async def start(cls, args: ServiceArgs) -> Service:
+        """
+        Raises:
+            KrinsError: the arguments cannot be served, or not safely, or state cannot be kept.
+        """
+        async with AsyncExitStack() as running:
+            service = cls(args, running)
+            await service._start()
+            service._running = running.pop_all()
+            return service
+        raise AssertionError("an exit stack swallows nothing")
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Finish what is in flight, then everything else."""
+        if self._listener is not None:
+            await self._listener.stop(grace_seconds)
+        await self._running.aclose()
+
+    def check(self) -> None:
+        """
+        Raises:
+            RuntimeError: this process had better be replaced.
+        """
+        if self._listener is not None and not self._listener.is_listening:
+            raise RuntimeError("the replica does not listen any more")
+
+    def load(self) -> dict[str, float]:
+        """For the autoscaler."""
+        return {"in_flight": float(self.door.in_flight)}
+
+    async def _start(self) -> None:
+        args, clock = self._args, self._clock
+        folder = self._home / "serving"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as failure:
+            raise StorageFault(f"{folder}: {failure.strerror}", "choose another folder with `home`") from None
+        keys = KeyRing.load(folder / "keys.json", os.environ, clock)
+        require_safe_exposure(args.host, args.no_keys_on_loopback, keys)
+        exposure = observe_ray(os.environ)
+        require_safe_ray(args.host, exposure)
+        meters = PrometheusMeters(folder / "metrics", version("krins"), args.label)
+        specs: dict[str, ModelSpec] = {}
+        decider = Decider(specs, clock, args.feedback_patience_seconds)
+        learning = LearningClient(start_learner(args), decider, clock)
+        await learning.start()
+        self._running.push_async_callback(learning.close)
+        await self._until_loaded(decider, learning)
+        specs |= self._specs(decider.router.arms)
+        protect_logs(Redactor(os.environ, _secrets(specs, os.environ)))
+
+        keeper = KeeperClient(lambda: start_keeper(args))
+        claims = ClaimsClient(keeper)
+        claims.start()
+        self._running.push_async_callback(claims.close)
+        allowances = BudgetAllowances(_Bank(keeper), _limit_of(keys), clock)
+        self._running.push_async_callback(allowances.close)
+        self._background(allowances.run())
+        gateway = Gateway(specs, decider, learning, allowances, meters, clock, args.fallback, args.label)
+        self._running.push_async_callback(gateway.close)
+        tasks = Tasks(keeper, decider, learning, allowances, meters, specs, lambda: ensure_workers(args), clock)
+        tasks.start()
+        self._running.push_async_callback(tasks.close)
+
+        self._health = Health(
+            self._checks(keys, learning, keeper, gateway, meters, checks.ray_exposure(exposure)),
+            clock,
+            args.label,
+            version("krins"),
+        )
+        await self._health.look()
+        self._background(self._health.run())
+        guard = Guard(None if args.no_keys_on_loopback else keys, Rates(clock, args.replicas))
+        page = StatusPage(self._sources(learning, keeper, gateway), _may_see(guard))
+        routes = [
+            *gateway_routes(gateway),
+            *learning_routes(decider, learning, meters, clock),
+            *task_routes(tasks, keeper),
+            *operations_routes(self._health, meters.exposition, is_loopback(args.host)),
+            *page_routes(page),
+        ]
+        routes = [_once(route, claims) for route in routes]
+        audit = AuditLog(folder / "audit", clock)
+        limits = Limits(args.max_in_flight, args.max_body_bytes)
+        unready = self._health.unready
+        self.door = Door(with_document(routes, version("krins")), guard, allowances, meters, audit, unready, limits)
+        self._background(self._watch(meters))
+        if args.port is not None:
+            self._listener = Listener(self.door, args.host, args.port, clock)
+            await self._listener.start()
+
+    async def _until_loaded(self, decider: Decider, learning: LearningClient) -> None:
+        """
+        Raises:
+            Refusal: no router came in time, with the learner's own word why.
+        """
+        gives_up_at = self._clock.monotonic_seconds() + _PATIENCE_SECONDS
+        while not decider.is_ready:
+            if self._clock.monotonic_seconds() > gives_up_at:
+                state = await learning.ask("state", {})
+                raise Refusal(
+                    503,
+                    "no_router",
+                    f"{self._args.router} was not loaded: {state['registry']['status']}",
+                    "register a router (`krins-eval tune SUITE --register NAME`) or mend `router`",
+                )
+            await self._clock.sleep(0.02)
+
+    def _specs(self, arms: Sequence[str]) -> dict[str, ModelSpec]:
+        """How each arm is asked: those of the router, and all that the arguments name, which a new champion may use."""
+        stated = {model.name: model for model in self._args.models}
+        named = dict.fromkeys([*arms, *stated])
+        return resolve_all([stated.get(arm) or LiveModel(name=arm) for arm in named])
+
+    def _checks(
+        self,
+        keys: KeyRing,
+        learning: LearningClient,
+        keeper: KeeperClient,
+        gateway: Gateway,
+        meters: PrometheusMeters,
+        exposure: Check,
+    ) -> list[Check]:
+        folder = self._home / "serving"
+
+        async def learner() -> Mapping[str, Any]:
+            state = await learning.ask("state", {})
+            journal = state["journal"]
+            figures = {key: state[key] for key in ("router", "epoch", "version", "frozen")}
+            if not journal["is_writable"]:
+                return {**figures, "status": "failed", "message": "its journal cannot be written"}
+            return {**figures, "registry": state["registry"]["status"], "lost_notes": journal["lost_notes"]}
+
+        async def queue() -> Mapping[str, Any]:
+            return dict((await keeper.call("jobs", "stats")).model_dump(mode="json"))
+
+        def key_file() -> PartHealth:
+            if keys.fault is None:
+                return PartHealth(status="ok", figures={"keys": len(list(keys.entries()))})
+            return PartHealth(status="degraded", message="the file of API keys was not taken over")
+
+        return [
+            checks.disk(folder, meters.disk_free),
+            checks.store(folder),
+            checks.memory(),
+            checks.peer("learner", learner),
+            checks.peer("keeper", queue),
+            checks.breakers(lambda: {name: health.state for name, health in gateway.health().items()}),
+            checks.reported("keys", key_file),
+            exposure,
+        ]
+
+    def _sources(self, learning: LearningClient, keeper: KeeperClient, gateway: Gateway) -> Sources:
+        async def queue() -> Mapping[str, int]:
+            stats = (await keeper.call("jobs", "stats")).model_dump()
+            return {state: stats[state] for state in ("queued", "running", "done", "dead", "cancelled")}
+
+        async def health() -> Sequence[PageCheck]:
+            parts = self._health.report().parts
+            return [PageCheck(name=name, status=part.status, figure=_figure(part)) for name, part in parts.items()]
+
+        return Sources(learning, gateway.health, queue, health, self._clock, self._args.label)
+
+    async def _watch(self, meters: PrometheusMeters) -> None:
+        while True:
+            meters.in_flight(self.door.in_flight)
+            meters.ready(not self._health.unready())
+            await self._clock.sleep(_WATCH_SECONDS)
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+
+        async def end() -> None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+        self._running.push_async_callback(end)
+
+
+class _Bank:
+    """The keeper's `Budgets`, from afar."""
+
+    def __init__(self, keeper: KeeperClient) -> None:
+        self._keeper = keeper
+
+    async def grant(self, key_id: str, limit_usd: Decimal, usd: Decimal) -> Decimal:
+        # Not repeatable: a lease that was granted and not heard of would be granted twice.
+        granted: Decimal = await self._keeper.call("budgets", "grant", key_id, limit_usd, usd, is_repeatable=False)
+        return granted
+
+    async def settle(self, key_id: str, leased_usd: Decimal, spent_usd: Decimal, once: str) -> None:
+        await self._keeper.call("budgets", "settle", key_id, leased_usd, spent_usd, once)
+
+
+def _limit_of(keys: KeyRing) -> Callable[[str], Decimal | None]:
+    def limit_of(key_id: str) -> Decimal | None:
+        entry = keys.entry(key_id)
+        return None if entry is None else entry.budget_usd
+
+    return limit_of
+
+
+def _once(route: Route, claims: ClaimsClient) -> Route:
+    return replace(route, handle=idempotent(route.handle, claims)) if route.path in _IDEMPOTENT else route
+
+
+def _may_see(guard: Guard) -> Callable[[Call], bool]:
+    """The page's own test, for the door lets everybody ask for it."""
+    asking_for_a_key = Route("GET", "/", _nothing, Scope.INFER, "", "")
+
+    def may_see(call: Call) -> bool:
+        try:
+            guard.admit(asking_for_a_key, call.headers)
+        except Refusal:
+            return False
+        return True
+
+    return may_see
+
+
+async def _nothing(call: Call) -> Answer:
+    raise AssertionError("never called")
+
+
+def _secrets(specs: Mapping[str, ModelSpec], environ: Mapping[str, str]) -> list[str]:
+    named = {spec.api_key_env for spec in specs.values() if spec.api_key_env is not None}
+    return [environ[name] for name in named if environ.get(name)]
+
+
+def _figure(part: PartHealth) -> str:
+    return part.message or ", ".join(f"{key} {value}" for key, value in part.figures.items())
