@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -24,7 +25,7 @@ from serve.door import Door, Limits
 from serve.gateway.gateway import Gateway
 from serve.gateway.routes import routes as gateway_routes
 from serve.jobs.actor import home_of, start_keeper
-from serve.jobs.client import ClaimsClient, KeeperClient
+from serve.jobs.client import BudgetsClient, ClaimsClient, KeeperClient
 from serve.jobs.idempotent import idempotent
 from serve.jobs.routes import routes as task_routes
 from serve.jobs.tasks import Tasks
@@ -122,16 +123,16 @@ class Service:
         specs |= self._specs(decider.router.arms)
         protect_logs(Redactor(os.environ, _secrets(specs, os.environ)))
 
-        keeper = KeeperClient(lambda: start_keeper(args))
+        keeper = KeeperClient(partial(start_keeper, args))
         claims = ClaimsClient(keeper)
         claims.start()
         self._running.push_async_callback(claims.close)
-        allowances = BudgetAllowances(_Bank(keeper), _limit_of(keys), clock)
+        allowances = BudgetAllowances(BudgetsClient(keeper), _limit_of(keys), clock)
         self._running.push_async_callback(allowances.close)
         self._background(allowances.run())
         gateway = Gateway(specs, decider, learning, allowances, meters, clock, args.fallback, args.label)
         self._running.push_async_callback(gateway.close)
-        tasks = Tasks(keeper, decider, learning, allowances, meters, specs, lambda: ensure_workers(args), clock)
+        tasks = Tasks(keeper, decider, learning, allowances, meters, specs, partial(ensure_workers, args), clock)
         tasks.start()
         self._running.push_async_callback(tasks.close)
 
@@ -249,21 +250,6 @@ class Service:
                 await task
 
         self._running.push_async_callback(end)
-
-
-class _Bank:
-    """The keeper's `Budgets`, from afar."""
-
-    def __init__(self, keeper: KeeperClient) -> None:
-        self._keeper = keeper
-
-    async def grant(self, key_id: str, limit_usd: Decimal, usd: Decimal) -> Decimal:
-        # Not repeatable: a lease that was granted and not heard of would be granted twice.
-        granted: Decimal = await self._keeper.call("budgets", "grant", key_id, limit_usd, usd, is_repeatable=False)
-        return granted
-
-    async def settle(self, key_id: str, leased_usd: Decimal, spent_usd: Decimal, once: str) -> None:
-        await self._keeper.call("budgets", "settle", key_id, leased_usd, spent_usd, once)
 
 
 def _limit_of(keys: KeyRing) -> Callable[[str], Decimal | None]:

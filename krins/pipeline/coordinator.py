@@ -1,5 +1,7 @@
 """The live environment: a task is given to an arm, and hidden tests judge the change that is submitted.
 
+Where a task has none, the verdict is that of its own gates and judge, who must accept the change.
+
 Invariants: whatever goes wrong with one attempt is in its outcome, told apart by whose fault it was; every call that it
 caused is in there too and charged: retries, fallbacks, judges, and calls without a usable answer. The cost of an answer
 whose usage the server did not tell is None, never zero. Left out: parallelism and durability (`krins.runs`), and how a
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -18,10 +20,11 @@ from decimal import Decimal
 
 from krins.domain import Arm, Call, Change, Failure, FailureKind, Outcome, Scope, Task, Usage
 from krins.errors import AnswerFault, BudgetExhausted, KrinsError, ModelFault, SandboxFault, TaskError
+from krins.interfaces import Verifier
 from krins.models.tracing import decision_span
-from krins.pipeline.process import Process, Submission
+from krins.pipeline.process import OnStep, Process, Submission, nobody_is_told
+from krins.pipeline.reviewing import verdict_of
 from krins.pipeline.tasks import CodingTask
-from krins.pipeline.verifiers import VerifierOf
 
 
 class Coordinator:
@@ -31,14 +34,16 @@ class Coordinator:
         self,
         tasks: Sequence[CodingTask],
         processes: Mapping[str, Process],
-        verifier_of: VerifierOf,
+        verifier_of: Callable[[CodingTask], Verifier | None],
+        on_step: OnStep = nobody_is_told,
     ) -> None:
-        """`processes`: by arm."""
+        """`processes`: by arm. `verifier_of` says None of a task that only its gates and its judge can speak of."""
         self.tasks: Sequence[Task] = [coding.task for coding in tasks]
         self.arms: Sequence[Arm] = [Arm(name) for name in processes]
         self._coding_tasks = {coding.task.task_id: coding for coding in tasks}
         self._processes = processes
         self._verifier_of = verifier_of
+        self._on_step = on_step
         # As many checks at once as there are processors: more would only run each other into their time limits.
         self._checks = ThreadPoolExecutor(os.cpu_count() or 1, "check")
 
@@ -50,8 +55,10 @@ class Coordinator:
         """
 
         def check_one(coding: CodingTask) -> None:
+            verifier = self._verifier_of(coding)
             with suppress(SandboxFault):
-                self._verifier_of(coding).verify(Change(coding.tree, coding.tree, ""), coding.tests)
+                if verifier is not None:
+                    verifier.verify(Change(coding.tree, coding.tree, ""), coding.tests)
 
         loop = asyncio.get_running_loop()
         every = self._coding_tasks.values()
@@ -69,7 +76,7 @@ class Coordinator:
         asked = Outcome(
             task.task_id, arm.name, sample, 0.0, None, correlation_id=scope.decision_id, context=coding.context
         )
-        done = Submission()
+        done = Submission(on_step=self._on_step)
         try:
             await self._processes[arm.name].run(coding, sample, scope, self._checks, done)
         except (ModelFault, BudgetExhausted) as fault:
@@ -78,13 +85,17 @@ class Coordinator:
         return await self._judged(_told(asked, done), done, coding)
 
     async def _judged(self, outcome: Outcome, done: Submission, coding: CodingTask) -> Outcome:
-        """What the hidden tests say of the change that is submitted."""
-        if done.change is None:
+        """What the hidden tests say of the change that is submitted, or else those who reviewed it."""
+        if done.chosen is None or done.change is None:
             failure = Failure(FailureKind.MODEL, done.rounds[-1].problem)
             return replace(outcome, failure=failure, cost_usd=outcome.cost_usd if done.calls else None)
-        verify, loop = self._verifier_of(coding).verify, asyncio.get_running_loop()
+        verifier, loop = self._verifier_of(coding), asyncio.get_running_loop()
+        if verifier is None:
+            verdict = verdict_of(done.rounds[done.chosen])
+            return replace(outcome, verdict=verdict, quality=verdict.quality if verdict else 0.0, submitted=done.chosen)
+        done.on_step("hidden_tests", done.chosen)
         try:
-            verdict = await loop.run_in_executor(self._checks, verify, done.change, coding.tests)
+            verdict = await loop.run_in_executor(self._checks, verifier.verify, done.change, coding.tests)
         except (SandboxFault, TaskError) as fault:
             return replace(outcome, failure=_failure(fault))
         return replace(outcome, verdict=verdict, quality=verdict.quality, submitted=done.chosen)

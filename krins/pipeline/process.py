@@ -11,9 +11,10 @@ submitted (`krins.pipeline.coordinator`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import Literal
 
 from krins.domain import Attempt, Call, Change, GeneratedTests, Round, Scope
 from krins.errors import AnswerFault
@@ -21,9 +22,16 @@ from krins.interfaces import Gate, Model
 from krins.pipeline.patches import change_of
 from krins.pipeline.patches.guard import check_paths
 from krins.pipeline.proposing import Turn, findings_of, request_for
-from krins.pipeline.reviewing import Reviewer, best
+from krins.pipeline.reviewing import Reviewer, all_pass, best
 from krins.pipeline.spec import Tester, judged
 from krins.pipeline.tasks import CodingTask
+
+Step = Literal["writing_tests", "proposing", "gates", "judging", "hidden_tests"]
+OnStep = Callable[[Step, int], None]
+"""Told what begins, and of which round, counted from 0."""
+
+
+def nobody_is_told(step: Step, round_: int) -> None: ...
 
 
 @dataclass
@@ -36,6 +44,7 @@ class Submission:
     attempts: list[Attempt] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     tests: GeneratedTests | None = None
+    on_step: OnStep = nobody_is_told
 
     def add(self, found: Round, change: Change | None) -> None:
         self.rounds.append(found)
@@ -68,6 +77,7 @@ class Process:
             ModelFault, BudgetExhausted: a model cannot be asked; holds the calls that are not in `done` yet.
         """
         if self.tester is not None:
+            done.on_step("writing_tests", 0)
             done.tests = await self.tester.write(coding, sample, scope, checks, done.calls)
         turns: list[Turn] = []
         for _ in range(1 + self.rounds):
@@ -85,6 +95,7 @@ class Process:
         self, coding: CodingTask, sample: int, scope: Scope, turns: Sequence[Turn], done: Submission
     ) -> Attempt | None:
         """None where the model answered, and the answer is none."""
+        done.on_step("proposing", len(done.rounds))
         try:
             attempt = await self.proposer.answer(request_for(coding, sample, turns, done.tests), scope)
         except AnswerFault as fault:
@@ -104,8 +115,11 @@ class Process:
         elif self.reviewer is None:
             done.add(Round(read.diff), read)
         else:
+            done.on_step("gates", len(done.rounds))
             seen = await self.reviewer.check(read, coding, self._more_gates(done.tests), checks)
             done.add(seen, read)  # before the judge is asked, who may not be within reach
+            if all_pass(seen.gates):
+                done.on_step("judging", len(done.rounds) - 1)
             done.rounds[-1] = await self.reviewer.ask_judge(seen, read, coding, scope, done.calls)
         return done.rounds[-1]
 
@@ -133,4 +147,4 @@ def _can_be_mended(found: Round) -> bool:
     return bool(found.problem or is_doubted or any(result.is_red for result in found.gates))
 
 
-__all__ = ["Process", "Submission"]
+__all__ = ["OnStep", "Process", "Step", "Submission", "nobody_is_told"]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
-from krins.domain import Call, Change, GateResult, GateStatus, Round, Scope
+from krins.domain import Call, Change, GateResult, GateStatus, Round, Scope, Verdict
 from krins.errors import BudgetExhausted, ModelFault
 from krins.interfaces import Gate
 from krins.pipeline.judging.judge import Judge
@@ -63,6 +63,16 @@ def all_pass(results: Sequence[GateResult]) -> bool:
     """Whether no gate that blocks is red or could not be run."""
     stops = (GateStatus.FAILED, GateStatus.NOT_RUN)
     return not any(result.blocks and result.status in stops for result in results)
+
+
+def verdict_of(found: Round) -> Verdict | None:
+    """What gates and judge together say of a round; None where nobody looked at it."""
+    results = [result for result in found.gates if result.status is not GateStatus.NOT_NEEDED]
+    if not results and found.judgement is None:
+        return None
+    passed = sum(result.status is GateStatus.PASSED for result in results) + found.is_accepted
+    evidence = "\n".join(f"{result.gate}: {result.evidence}" for result in results if result.is_red)
+    return Verdict(float(found.is_accepted), passed, len(results) + 1, evidence)
 
 
 def _as_judge(calls: Sequence[Call]) -> tuple[Call, ...]:

@@ -191,3 +191,19 @@ def test_broken_tests_are_found_before_an_answer_is_paid_for_and_later_are_a_row
     assert outcome.failure is not None
     assert outcome.failure.kind is FailureKind.INFRASTRUCTURE
     assert outcome.cost_usd == Decimal("0.5")
+
+
+def test_a_task_without_hidden_tests_has_the_verdict_of_those_who_reviewed_it_or_none() -> None:
+    steps: list[tuple[str, int]] = []
+
+    def told(step: str, round_: int) -> None:
+        steps.append((step, round_))
+
+    async def attempted() -> Outcome:
+        coordinator = Coordinator([CODING], {"m": Process(Scripted(CODE))}, lambda _: None, told)
+        await coordinator.check()
+        return await coordinator.attempt(TASK, Arm("m"), 0)
+
+    outcome = asyncio.run(attempted())
+    assert (outcome.verdict, outcome.quality, outcome.submitted, outcome.failure) == (None, 0.0, 0, None)
+    assert steps == [("proposing", 0)]

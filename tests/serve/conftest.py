@@ -19,7 +19,6 @@ import yaml
 from tests.support.fake_provider import ROOT, TASKS, FakeServer, start_fake_provider
 
 MODELS = {"smollm2-135m": "p-0", "qwen2.5-coder-0.5b": "p-50", "qwen2.5-coder-1.5b": "p-100"}
-ADMIN_KEY = "krins_test-admin_" + "kQ7xVw2mZp9LrT4sYb6NcD8fGh3JtKuA5eXiMoW1qRz"
 
 
 @dataclass(frozen=True)
@@ -47,14 +46,15 @@ def service(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
     config.write_text(yaml.safe_dump(configuration(home, port, provider.url)))
     address = ray.get_runtime_context().gcs_address
     log = folder / "log"
-    environ = {**os.environ, "KRINS_ADMIN_KEY": ADMIN_KEY, "KRINS_NO_PAID_CALLS": "1"}
+    admin_key = add_key(home, "admin")
+    environ = {**os.environ, "KRINS_NO_PAID_CALLS": "1"}
     command = [sys.executable, "-m", "serve", "--config", str(config), "--address", address]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until_ready(url, process, log)
-        yield RunningService(url, ADMIN_KEY, home, provider, process, log)
+        yield RunningService(url, admin_key, home, provider, process, log)
     finally:
         process.terminate()
         process.wait(60)
@@ -75,6 +75,13 @@ def configuration(home: Path, port: int, upstream: str, **arguments: object) -> 
     }
     application = {"name": "krins", "import_path": "serve.app:build", "args": args}
     return {"proxy_location": "Disabled", "applications": [application]}
+
+
+def add_key(home: Path, scope: str, *options: str) -> str:
+    """Make an API key with the command that users have."""
+    command = [sys.executable, "-m", "serve.security.keys", "--home", str(home), "add", "--scope", scope, *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return next(word for word in done.stdout.split() if word.startswith("krins_"))
 
 
 def free_port() -> int:

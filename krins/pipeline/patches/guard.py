@@ -11,22 +11,17 @@ by path, is the one that is told. Left out: links and submodules, which a tree c
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from krins.context.languages import language_of
 from krins.context.test_files import is_test_file
 from krins.domain import Change
 from krins.errors import PatchRefused
+from krins.pipeline.paths import check_collisions, why_malformed
 
 MOST_BYTES = 2**20
 """Of all files that a change writes together."""
-_MOST_PATH_BYTES = 1024
-_MOST_NAME_BYTES = 255
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_GITS = frozenset([".git", "git~1", ".gitmodules"])
 _TEST_FOLDERS = frozenset(["test", "tests", "__tests__"])
 _TEST_SETTINGS = frozenset(["conftest.py", "pytest.ini", "sitecustomize.py", "usercustomize.py"])
 
@@ -44,12 +39,12 @@ def check_paths(change: Change, protected: Sequence[str]) -> None:
         n_bytes += len(change.after.get(path, "").encode(errors="replace"))
     if n_bytes > MOST_BYTES:
         raise PatchRefused(f"the change writes {n_bytes:,} bytes; it may write {MOST_BYTES:,}", "change less")
-    _check_collisions(change)
+    check_collisions(change.after, change.written)
 
 
 def why_not(path: str, change: Change, protected: Sequence[str]) -> str:
     """Why a change must leave a path alone; empty if it need not."""
-    if reason := next((reason for holds, reason in _SHAPES if holds(path)), ""):
+    if reason := why_malformed(path):
         return reason
     if pattern := next((pattern for pattern in protected if fnmatchcase(path, pattern)), None):
         return f"protected by {pattern}"
@@ -62,67 +57,6 @@ def why_not(path: str, change: Change, protected: Sequence[str]) -> str:
     if not is_test and not _TEST_FOLDERS.isdisjoint(folder.casefold() for folder in folders):
         return "tests run with it"
     return ""
-
-
-def _parts(path: str) -> list[str]:
-    return path.split("/")
-
-
-def _is_gits(name: str) -> bool:
-    """Whether a file system may take a name for one of git's: without case, ignorable characters, or a blank end."""
-    visible = "".join(character for character in name if unicodedata.category(character) != "Cf")
-    return visible.rstrip(" .").casefold() in _GITS
-
-
-def _is_utf8(path: str) -> bool:
-    try:
-        return bool(path.encode())
-    except UnicodeEncodeError:
-        return False
-
-
-_SHAPES: Sequence[tuple[Callable[[str], bool], str]] = (
-    (lambda path: not _is_utf8(path), "no path in UTF-8"),
-    (lambda path: _CONTROL.search(path) is not None, "has control characters"),
-    (lambda path: "\\" in path, "has a backslash"),
-    (lambda path: ":" in path, "has a colon, as drives and streams have"),
-    (lambda path: path.startswith(("/", "~")), "is not relative to the tree"),
-    (lambda path: not {"", ".", ".."}.isdisjoint(_parts(path)), "leads out of the tree, or by a detour"),
-    (lambda path: any(map(_is_gits, _parts(path))), "is git's own"),
-    (lambda path: any(part != part.strip() or part.endswith(".") for part in _parts(path)), "has a blank or dot end"),
-    (lambda path: len(path.encode()) > _MOST_PATH_BYTES, "is too long"),
-    (lambda path: any(len(part.encode()) > _MOST_NAME_BYTES for part in _parts(path)), "has a name that is too long"),
-)
-"""In this order: what comes first is what later ones rely on."""
-
-
-def _check_collisions(change: Change) -> None:
-    """Names that differ in case or in Unicode's forms alone, and files in the place of folders."""
-    written = change.written
-    spelled: dict[str, str] = {}
-    for path in change.after:
-        if path not in written:
-            spelled.update((_folded(prefix), prefix) for prefix in _prefixes(path))
-    files = {_folded(path) for path in change.after}
-    folders = {_folded(prefix) for path in change.after for prefix in list(_prefixes(path))[:-1]}
-    for path in written:
-        for prefix in _prefixes(path):
-            other = spelled.setdefault(_folded(prefix), prefix)
-            if other != prefix:
-                raise PatchRefused(
-                    f"{path!r}: {prefix} and {other} are one name where case does not count", "rename it"
-                )
-            if (prefix != path and _folded(prefix) in files) or (prefix == path and _folded(path) in folders):
-                raise PatchRefused(f"{path!r}: {prefix} is both a file and a folder", "rename it")
-
-
-def _prefixes(path: str) -> Iterator[str]:
-    parts = path.split("/")
-    return ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
-
-
-def _folded(path: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 __all__ = ["MOST_BYTES", "check_paths", "why_not"]

@@ -1,0 +1,1 @@
+"""Durable work: the job queue, idempotency claims, and the coordinator behind them."""

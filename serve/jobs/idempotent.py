@@ -1,0 +1,92 @@
+"""A handler that executes a request with an `Idempotency-Key` once, however often it is sent.
+
+Invariants: a key is one client's own, and for one operation; a request that was begun is carried to its end and its
+answer kept, even if the client is gone: it comes back for the answer. What failed with 429 or 5xx, was refused, or was
+streamed leaves no answer and gives the key back. Left out: where answers are kept (`serve.jobs.claims`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+from collections.abc import Callable
+
+from serve.interfaces import Claims
+from serve.web import Answer, Call, Handler, Refusal
+
+_HEADER = b"idempotency-key"
+_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+REPLAYED = (b"idempotent-replayed", b"true")
+_log = logging.getLogger(__name__)
+
+
+def key_of(call: Call) -> bytes | None:
+    """The caller's idempotency key.
+
+    Raises:
+        Refusal: 400 it is no key.
+    """
+    key = call.headers.get(_HEADER)
+    if key is not None and not _KEY.fullmatch(key):
+        raise Refusal(
+            400,
+            "bad_idempotency_key",
+            "an idempotency key has 1 to 255 visible ASCII characters",
+            "take a UUID",
+            param="Idempotency-Key",
+        )
+    return key
+
+
+def idempotent(handle: Handler, claims: Claims) -> Handler:
+    """`handle`, executed once for each key that a client gives to an operation."""
+    under_way: set[asyncio.Task[Answer]] = set()
+
+    async def once(call: Call) -> Answer:
+        key = key_of(call)
+        if key is None:
+            return await handle(call)
+        execution = asyncio.create_task(_execute(handle, claims, _scoped(call, key), call))
+        under_way.add(execution)
+        execution.add_done_callback(_forget(under_way))
+        return await asyncio.shield(execution)
+
+    return once
+
+
+async def _execute(handle: Handler, claims: Claims, key: str, call: Call) -> Answer:
+    kept = await claims.begin(key, hashlib.sha256(call.body).hexdigest())
+    if kept is not None:
+        kept.headers.append(REPLAYED)
+        return kept
+    try:
+        answer = await handle(call)
+    except BaseException:
+        await _end(claims, key, None)
+        raise
+    is_final = isinstance(answer.body, bytes) and answer.status < 500 and answer.status != 429
+    await _end(claims, key, answer if is_final else None)
+    return answer
+
+
+async def _end(claims: Claims, key: str, answer: Answer | None) -> None:
+    try:
+        await claims.end(key, answer)
+    except Refusal as refusal:  # the caller has a right to the answer all the same
+        _log.warning("the answer to a request with an idempotency key was not kept: %s", refusal.message)
+
+
+def _scoped(call: Call, key: bytes) -> str:
+    parts = (call.client.key_id.encode(), call.method.encode(), call.path.encode(), key)
+    return hashlib.sha256(b"\n".join(parts)).hexdigest()
+
+
+def _forget(under_way: set[asyncio.Task[Answer]]) -> Callable[[asyncio.Task[Answer]], None]:
+    def forget(execution: asyncio.Task[Answer]) -> None:
+        under_way.discard(execution)
+        if not execution.cancelled():
+            execution.exception()  # whoever is still there was told
+
+    return forget

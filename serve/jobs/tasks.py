@@ -1,0 +1,178 @@
+"""Tasks as one replica submits and follows them: decided here, set aside from the caller's budget, queued, accounted.
+
+Invariants: a decision is made, and money set aside, only for what is new: a submission that is repeated finds its job;
+what was set aside is settled when the job ends, at what it cost, and if this replica dies before, its whole lease is
+charged. What the answer cost is noted for the journal, so that feedback need not say it.
+Left out: HTTP (`serve.jobs.routes`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from decimal import Decimal
+
+import orjson
+
+from krins.interfaces import Clock
+from krins.models.spec import ModelSpec
+from serve.interfaces import Allowances, Answered, Decided, Deciding, DecisionMade, Learning, Meters, Reservation
+from serve.jobs.ground import at_worst_usd, inputs_of, task_of
+from serve.jobs.job import Job, QueueStats, Submitted
+from serve.jobs.models import Order, TaskRequest, TaskResult
+from serve.jobs.worker import Jobs
+from serve.web import Client, Refusal
+
+KIND = "propose"
+_FOLLOW_SECONDS = 30.0
+_WATCH_SECONDS = 5.0
+
+
+class Tasks:
+    """The jobs of a replica's callers."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        deciding: Deciding,
+        learning: Learning,
+        allowances: Allowances,
+        meters: Meters,
+        specs: Mapping[str, ModelSpec],
+        ensure_workers: Callable[[], object],
+        clock: Clock,
+    ) -> None:
+        """`specs`: of the arms, by name. `ensure_workers` starts the workers that are not there; it may block."""
+        self._jobs, self._deciding, self._learning = jobs, deciding, learning
+        self._allowances, self._meters, self._clock = allowances, meters, clock
+        self._specs, self._ensure_workers = specs, ensure_workers
+        self._following: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Watch the queue, and see to it that what an earlier service left in it is worked on."""
+        self._in_background(asyncio.create_task(self._watch()))
+
+    async def close(self) -> None:
+        for task in self._following:
+            task.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
+
+    async def submit(self, request: TaskRequest, client: Client, request_id: str, key: str | None) -> Submitted:
+        """Queue a task, unless it was queued before. `key`: the caller's, by default a hash of the payload.
+
+        Raises:
+            Refusal: 404 no such model, 422 the key came with another payload, 429 no room in queue or budget.
+        """
+        arm = self._pinned_arm(request)
+        digest = hashlib.sha256(_canonical(request)).hexdigest()
+        key = f"key {key}" if key else f"payload {digest}"
+        known = await self._jobs.call("jobs", "find", client.key_id, key, digest)
+        if known is not None:
+            return Submitted(known, is_new=False)
+        decided = self._deciding.pinned(arm) if arm else self._deciding.decide(task_of(request, request_id))
+        reserved, order = self._order(request, decided, client)
+        try:
+            payload = order.model_dump_json()
+            submitted: Submitted = await self._jobs.call("jobs", "submit", KIND, payload, digest, key, client.key_id)
+        except BaseException:
+            self._allowances.settle(reserved, Decimal(0))
+            raise
+        if not submitted.is_new:  # another was quicker
+            self._allowances.settle(reserved, Decimal(0))
+            return submitted
+        self._note(decided, client, request_id)
+        self._in_background(asyncio.create_task(self._follow(submitted.job_id, decided, reserved)))
+        await self.ensure_workers()
+        return submitted
+
+    async def ensure_workers(self) -> None:
+        """See to it that somebody works."""
+        await asyncio.to_thread(self._ensure_workers)
+
+    async def ended(self, job_id: str, wait_seconds: float) -> Job | None:
+        """The job, once it has ended; None if it has not in time."""
+        job: Job | None = await self._jobs.until(wait_seconds, "jobs", "ended", job_id)
+        return job
+
+    def _pinned_arm(self, request: TaskRequest) -> str | None:
+        """None: the router chooses."""
+        judge, (head, _, arm) = request.pipeline.judge, request.model.partition("/")
+        known = ", ".join(self._specs)
+        if judge is not None and judge not in self._specs:
+            raise Refusal(422, "unknown_judge", f"there is no model {judge!r}", f"there is {known}", param="judge")
+        if request.model == "krins":
+            return None
+        if head != "krins" or arm not in self._specs:
+            remedy = f"`krins` chooses one; `krins/NAME` is one of {known}"
+            raise Refusal(404, "model_not_found", f"there is no model {request.model!r}", remedy, param="model")
+        return arm
+
+    def _order(self, request: TaskRequest, decided: Decided, client: Client) -> tuple[Reservation, Order]:
+        settings = [spec.settings for spec in self._specs.values()]
+        inputs = inputs_of(request, "task", list(self._specs), settings)
+        most = at_worst_usd(inputs, decided.arm, self._clock.now_seconds())
+        order = Order(
+            request=request,
+            arm=decided.arm,
+            arms=list(self._specs),
+            decision_id=decided.decision_id,
+            reason=decided.reason,
+            most_usd=most,
+        )
+        return self._allowances.reserve(client, most), order
+
+    def _note(self, decided: Decided, client: Client, request_id: str) -> None:
+        now = self._clock.now_seconds()
+        of_router = (decided.arm, decided.probability, decided.reason, decided.epoch, decided.version)
+        made = DecisionMade(now, decided.decision_id, request_id, client.key_id, *of_router, None, "task")
+        self._learning.note(made)
+        self._meters.decision(decided.arm, decided.reason)
+
+    async def _follow(self, job_id: str, decided: Decided, reserved: Reservation) -> None:
+        """Settle a job's account when it has ended."""
+        job = None
+        while job is None:
+            with suppress(Refusal):
+                job = await self.ended(job_id, _FOLLOW_SECONDS)
+        if job.result is None:  # dead or cancelled: what its calls cost is known to nobody, unless there were none
+            self._allowances.settle(reserved, None if job.attempt else Decimal(0))
+            return
+        result = TaskResult.model_validate_json(job.result)
+        self._allowances.settle(reserved, result.cost_usd)
+        self._account(result, decided, reserved.key_id)
+
+    def _account(self, result: TaskResult, decided: Decided, key_id: str) -> None:
+        arm, tokens = decided.arm, (result.input_tokens, result.cached_tokens, result.output_tokens)
+        latency_seconds = result.latency_seconds or 0.0
+        now = self._clock.now_seconds()
+        self._learning.note(
+            Answered(now, decided.decision_id, key_id, arm, result.cost_usd, *tokens, latency_seconds, result.failure)
+        )
+        if result.cost_usd is not None:
+            self._meters.spend(arm, result.cost_usd)
+        for kind, count in zip(("input", "cached", "output"), tokens, strict=True):
+            self._meters.tokens(arm, kind, count or 0)
+        self._meters.tokens(arm, "saved", result.context_tokens_saved)
+
+    async def _watch(self) -> None:
+        is_first = True
+        while True:
+            with suppress(Refusal):
+                stats: QueueStats = await self._jobs.call("jobs", "stats")
+                for status in ("queued", "running", "dead"):
+                    self._meters.queue(status, getattr(stats, status))
+                if is_first and stats.queued + stats.running:
+                    await self.ensure_workers()
+                is_first = False
+            await self._clock.sleep(_WATCH_SECONDS)
+
+    def _in_background(self, task: asyncio.Task[None]) -> None:
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+
+
+def _canonical(request: TaskRequest) -> bytes:
+    """The same for the same task, however its JSON was written."""
+    return orjson.dumps(request.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
