@@ -32,6 +32,8 @@ class Scope(StrEnum):
     FEEDBACK = "feedback"
     ADMIN = "admin"
     """Everything, the other scopes included."""
+    ANY = "any"
+    """Asked for by routes that every key may call; no key has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Refusal(KrinsError):
     Args:
         status: of HTTP.
         code: for programs, such as `unknown_decision`.
+        headers: of the answer, besides those that every refusal has.
     """
 
     def __init__(
@@ -95,10 +98,16 @@ class Refusal(KrinsError):
         *,
         retry_after_seconds: float | None = None,
         param: str | None = None,
+        headers: Headers | None = None,
     ) -> None:
         super().__init__(message, remedy)
         self.status, self.code, self.param = status, code, param
         self.retry_after_seconds = retry_after_seconds
+        self.headers = headers or []
+
+    def __reduce__(self) -> tuple[type[Refusal], tuple[int, str, str, str], dict[str, Any]]:
+        """It crosses from actors to replicas."""
+        return type(self), (self.status, self.code, self.message, self.remedy), self.__dict__
 
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -135,3 +144,5 @@ class Route:
     example_answer: Any = None
     max_body_bytes: int | None = None
     """By default the service's."""
+    is_always_answered: bool = False
+    """Also where the service is not ready, or has too much to do: health and metrics."""
