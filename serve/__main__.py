@@ -150,10 +150,18 @@ def _ray(address: str | None) -> Iterator[None]:
             ray.init(address=address, **quiet)
         else:
             ray.init(address="local", include_dashboard=False, object_store_memory=100 * 2**20, **quiet)
+            _keep_token_private()
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _keep_token_private() -> None:
+    """Ray leaves the token that it made readable by everybody on the machine, who could then run anything as us."""
+    token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if token.is_file():
+        token.chmod(0o600)
 
 
 if __name__ == "__main__":

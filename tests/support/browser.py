@@ -100,8 +100,12 @@ def _browser(profile: Path) -> Iterator[_Pipe]:
         process.wait()
 
 
-def look(page: Path, width: int, profile: Path, *expressions: str) -> Seen:
-    """Open a file in a window so many CSS pixels wide and evaluate JavaScript expressions on it."""
+def look(page: Path | str, width: int, profile: Path, *expressions: str, is_dark: bool = False) -> Seen:
+    """Open a file or a URL in a window so many CSS pixels wide and evaluate JavaScript expressions on it.
+
+    A promise is waited for.
+    """
+    url = page if isinstance(page, str) else page.as_uri()
     with _browser(profile) as pipe:
         target = pipe.ask("Target.createTarget", {"url": "about:blank"})["targetId"]
         session = pipe.ask("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
@@ -109,15 +113,19 @@ def look(page: Path, width: int, profile: Path, *expressions: str) -> Seen:
             pipe.ask(f"{domain}.enable", {}, session)
         screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 700}
         pipe.ask("Emulation.setDeviceMetricsOverride", screen, session)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
+        pipe.ask("Emulation.setEmulatedMedia", {"features": [scheme]}, session)
         pipe.events.clear()
-        pipe.ask("Page.navigate", {"url": page.as_uri()}, session)
+        pipe.ask("Page.navigate", {"url": url}, session)
         pipe.wait("Page.loadEventFired")
         values = [
-            pipe.ask("Runtime.evaluate", {"expression": text, "returnByValue": True}, session)["result"].get("value")
+            pipe.ask("Runtime.evaluate", {"expression": text, "returnByValue": True, "awaitPromise": True}, session)[
+                "result"
+            ].get("value")
             for text in expressions
         ]
         shot = pipe.ask("Page.captureScreenshot", {"captureBeyondViewport": True, **_whole(pipe, session)}, session)
-        return Seen(values, _complaints(pipe.events), _requests(pipe.events, page), base64.b64decode(shot["data"]))
+        return Seen(values, _complaints(pipe.events), _requests(pipe.events, url), base64.b64decode(shot["data"]))
 
 
 def _whole(pipe: _Pipe, session: str) -> dict[str, Any]:
@@ -130,6 +138,6 @@ def _complaints(events: list[dict[str, Any]]) -> list[str]:
     return [json.dumps(event["params"]) for event in events if event.get("method") in kinds]
 
 
-def _requests(events: list[dict[str, Any]], page: Path) -> list[str]:
+def _requests(events: list[dict[str, Any]], page: str) -> list[str]:
     sent = [event["params"]["request"]["url"] for event in events if event.get("method") == "Network.requestWillBeSent"]
-    return [url for url in sent if url != page.as_uri() and not url.startswith(_NETWORK_FREE)]
+    return [url for url in sent if url != page and not url.startswith(_NETWORK_FREE)]
