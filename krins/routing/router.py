@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from krins.interfaces import Context, FloatArray, Policy
 from krins.routing.linear import largest_square
-from krins.routing.steppers import stepper
+from krins.routing.steppers import ArrayStepper, Stepper, stepper
 
 
 class Decision(NamedTuple):
@@ -53,6 +53,8 @@ class Router:
     Args:
         rng: the router's alone from now on, or the seed of a new one.
         state: the policy's, with one replication, where to begin (`warm_start`); by default where the policy does.
+        arrays: step through the policy's arrays, even where there is a faster way, so that choices and state are to the
+            last bit those of a run with one replication.
 
     Raises:
         ValueError: there are no arms, or one twice; `state` is not of one replication of them; what `policy.init`
@@ -62,7 +64,13 @@ class Router:
     __slots__ = ("_largest_square", "_numbers", "_pending", "_rng", "_stepper", "arms", "n_features", "policy")
 
     def __init__(
-        self, policy: Policy[Any], arms: Sequence[str], rng: np.random.Generator | int, *, state: Any = None
+        self,
+        policy: Policy[Any],
+        arms: Sequence[str],
+        rng: np.random.Generator | int,
+        *,
+        state: Any = None,
+        arrays: bool = False,
     ) -> None:
         if len(set(arms)) != len(arms):
             raise ValueError(f"arms have different names, got {', '.join(arms)}")
@@ -75,15 +83,21 @@ class Router:
         self._pending = [0] * len(arms)
         self._rng = np.random.default_rng(rng)
         fresh = policy.init(len(arms), 1)
-        self._stepper = stepper(policy, fresh if state is None else _own(state, fresh), self._rng)
+        make: Callable[..., Stepper] = ArrayStepper if arrays else stepper
+        self._stepper = make(policy, fresh if state is None else _own(state, fresh), self._rng)
 
     @classmethod
-    def resume(cls, snapshot: Snapshot) -> Router:
-        """A router that goes on from a snapshot, to the last bit; the snapshot can be used again."""
+    def resume(cls, snapshot: Snapshot, *, arrays: bool = False) -> Router:
+        """A router that goes on from a snapshot, to the last bit; the snapshot can be used again.
+
+        Args:
+            arrays: as for a new router; random numbers that were drawn ahead are then left unused.
+        """
         snapshot = copy.deepcopy(snapshot)
-        router = cls(snapshot.policy, snapshot.arms, snapshot.rng, state=snapshot.state)
+        router = cls(snapshot.policy, snapshot.arms, snapshot.rng, state=snapshot.state, arrays=arrays)
         router._pending = list(snapshot.pending)
-        router._stepper = stepper(snapshot.policy, snapshot.state, snapshot.rng, snapshot.buffers)
+        if not arrays:
+            router._stepper = stepper(snapshot.policy, snapshot.state, snapshot.rng, snapshot.buffers)
         return router
 
     @property
@@ -115,6 +129,7 @@ class Router:
         features: ArrayLike | None = None,
         quality: float | None = None,
         cost_usd: float | None = None,
+        settles: bool = True,
     ) -> None:
         """Learn from the outcome of one choice, which is not pending any more.
 
@@ -126,6 +141,8 @@ class Router:
             probability: with which the arm was chosen.
             features: of the task, as given to `decide`.
             quality: in [0, 1].
+            settles: whether the choice is among this router's own pending ones; False where another copy of the router
+                made it.
 
         Raises:
             ValueError: the arm is unknown, a number is not finite or out of range, features are as `decide` refuses
@@ -138,8 +155,16 @@ class Router:
             _check(probability, quality, cost_usd)
         row = None if features is None and self.n_features is None else self._row(features)
         self._stepper.learn(number, float(reward), row, probability, quality, cost_usd)
-        if self._pending[number]:
+        if settles and self._pending[number]:
             self._pending[number] -= 1
+
+    def expect(self, arm: str) -> None:
+        """Somebody else chose `arm`, and its outcome will come: it is pending.
+
+        Raises:
+            ValueError: the arm is unknown.
+        """
+        self._pending[self._number(arm)] += 1
 
     def abandon(self, arm: str) -> None:
         """Of one choice of `arm` no outcome will come: it is not pending any more, and nothing is learnt.

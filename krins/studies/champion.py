@@ -13,13 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from krins.domain import Task
 from krins.errors import RegistryError
 from krins.interfaces import FloatArray
 from krins.routing.features import FeatureMap
-from krins.routing.reward import reward_values
+from krins.routing.reward import reward_of
 from krins.routing.router import Decision, Router
 from krins.runs.store import Store, default_home
 from krins.runs.tracking.registry import DATA_TAG, Registered, fetch, parse_model_uri
@@ -89,14 +87,7 @@ class Champion:
         Raises:
             ValueError: the formula charges for something that is not given.
         """
-        for weight, value, what in (
-            (self.reward.per_usd, cost_usd, "cost_usd"),
-            (self.reward.per_second, latency_seconds, "latency_seconds"),
-        ):
-            if weight and value is None:
-                raise ValueError(f"this router's reward charges for {what}, which is not given")
-        cost, latency = (np.array(np.nan if value is None else value) for value in (cost_usd, latency_seconds))
-        return float(reward_values(self.reward, np.array(quality), cost, latency))
+        return reward_of(self.reward, quality, cost_usd, latency_seconds)
 
 
 def load_router(

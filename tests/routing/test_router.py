@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from krins.interfaces import Policy
+from krins.interfaces import Context, Feedback, Policy
 from krins.routing.baselines import FixedArm
 from krins.routing.budgeted import Budgeted
 from krins.routing.epsilon_greedy import EpsilonGreedy
@@ -209,3 +209,31 @@ def test_a_router_owns_its_state_and_refuses_one_of_another_kind() -> None:
     for wrong in (ThompsonBeta().init(2, 1), policy.init(3, 1), 5):
         with pytest.raises(ValueError, match="the policy's state"):
             Router(policy, ["a", "b"], 0, state=wrong)
+
+
+def test_arrays_step_as_a_run_with_one_replication_does() -> None:
+    """ThompsonBeta's own stepper draws ahead, so its choices are others."""
+    policy, rng = ThompsonBeta(), np.random.default_rng(4)
+    state = policy.init(3, 1)
+    router = Router(policy, "abc", 4, arrays=True)
+    for step in range(50):
+        choice = policy.choose(state, Context(np.zeros((1, 3), np.int64)), rng)
+        assert router.decide().arm == "abc"[choice.arms[0]]
+        reward = float(step % 3 == 0)
+        state = policy.update(state, Feedback(choice.arms, np.array([reward])))
+        router.learn("abc"[choice.arms[0]], reward)
+        if step == 25:
+            router = Router.resume(router.snapshot(), arrays=True)
+    for ours, theirs in zip(router.snapshot().state, state, strict=True):
+        assert ours.tobytes() == theirs.tobytes()
+
+
+def test_outcomes_of_another_copys_choices_settle_none_of_ours() -> None:
+    router = Router(UCB1(), "ab", 0)
+    router.expect("a")
+    router.learn("a", 1.0, settles=False)
+    assert router.pending == {"a": 1, "b": 0}
+    router.learn("a", 1.0)
+    assert router.pending == {"a": 0, "b": 0}
+    with pytest.raises(ValueError, match="unknown arm"):
+        router.expect("c")

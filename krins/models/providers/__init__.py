@@ -14,17 +14,18 @@ from krins.models.providers.choices import Unweighed
 from krins.models.providers.http import NO_PAID_CALLS_VARIABLE, refuse_paid
 from krins.models.spec import ModelSpec
 
-_OWN_URLS = {
+OWN_URLS = {
     "anthropic": "https://api.anthropic.com",
     "openai": "https://api.openai.com/v1",
     "openai-chat": "https://api.openai.com/v1",
     "google": "https://generativelanguage.googleapis.com",
 }
+"""Where a vendor is asked that a suite gives no base URL for."""
 
 
 def check_provider(spec: ModelSpec) -> None:
     """Raises UserError where the model may not be called, or its key is not set or cannot be one."""
-    refuse_paid(spec.name, spec.base_url or _OWN_URLS[spec.provider])
+    refuse_paid(spec.name, spec.base_url or OWN_URLS[spec.provider])
     if spec.api_key_env is not None and not os.environ.get(spec.api_key_env):
         raise UserError(
             f"model {spec.name}: the environment variable {spec.api_key_env} is not set",
@@ -59,4 +60,4 @@ def build_provider(spec: ModelSpec, clock: Clock) -> Provider:
     return Unweighed(OpenAIChat(spec, key, clock))
 
 
-__all__ = ["NO_PAID_CALLS_VARIABLE", "build_provider", "check_provider"]
+__all__ = ["NO_PAID_CALLS_VARIABLE", "OWN_URLS", "build_provider", "check_provider"]

@@ -51,8 +51,8 @@ _TOO_LONG = re.compile(
 _NO_KEY = re.compile(
     r"API_KEY_INVALID|API key not valid|insufficient_quota|invalid_api_key|credit balance is too low", re.IGNORECASE
 )
-_BUSY = re.compile(r"overloaded|unavailable|server_error|api_error|internal|exhausted|rate_limit", re.IGNORECASE)
-_GAVE_UP_WAITING = (408, 504, 524)
+BUSY = re.compile(r"overloaded|unavailable|server_error|api_error|internal|exhausted|rate_limit", re.IGNORECASE)
+GAVE_UP_WAITING = (408, 504, 524)
 """A gateway's word: the model behind it may have gone on, and is billed then."""
 
 
@@ -93,7 +93,7 @@ def sdk_boundary(spec: ModelSpec, clock: Clock, heard: Heard | None = None) -> I
         fault = fault_of(error, spec, clock, has_begun=heard is not None and heard.has_begun)
         fault.usage = heard.usage if heard is not None else None
         # A server may quote the key, and then the SDK's own error must not be printed below ours.
-        raise fault from (error if str(error) == _without_key(str(error), spec) else None)
+        raise fault from (error if str(error) == without_key(str(error), spec) else None)
 
 
 def fault_of(error: Exception, spec: ModelSpec, clock: Clock, *, has_begun: bool = False) -> ModelFault:
@@ -108,7 +108,7 @@ def fault_of(error: Exception, spec: ModelSpec, clock: Clock, *, has_begun: bool
 def attributed(fault: ModelFault, spec: ModelSpec, usage: Usage | None = None) -> ModelFault:
     """`fault` with the model and the address in its message, and the usage that the provider told."""
     address = f" at {spec.base_url}" if spec.base_url else ""
-    words = _without_key(fault.message, spec)[:_LONGEST_WORDS]
+    words = without_key(fault.message, spec)[:_LONGEST_WORDS]
     fault.message = f"model {spec.name}{address}: {type(fault).__name__}: {words}"
     fault.remedy = fault.remedy or _REMEDY
     fault.args = fault.message, fault.remedy
@@ -146,17 +146,18 @@ def _status_fault(error: Exception, clock: Clock, has_begun: bool) -> ModelFault
     body, words = str(getattr(error, "body", None) or getattr(error, "details", None) or ""), _words(error)
     if not isinstance(status, int) or status < 300:
         # An error that came in place of an answer, or in the middle of one: there is no status to tell of what kind.
-        return Overloaded(words) if _BUSY.search(f"{body} {words}") and (has_begun or body) else None
-    fault = _class_of(status, f"{body} {words}")(f"{status}: {words}")
+        return Overloaded(words) if BUSY.search(f"{body} {words}") and (has_begun or body) else None
+    fault = fault_class(status, f"{body} {words}")(f"{status}: {words}")
     response = getattr(error, "response", None)
     headers = getattr(response, "headers", None) or {}
-    fault.retry_after_seconds = _retry_after(headers, body, clock)
-    fault.may_be_billed = fault.may_be_billed or status in _GAVE_UP_WAITING
+    fault.retry_after_seconds = retry_after_seconds(headers, body, clock)
+    fault.may_be_billed = fault.may_be_billed or status in GAVE_UP_WAITING
     fault.request_id = getattr(error, "request_id", None) or headers.get("x-request-id") or headers.get("request-id")
     return fault
 
 
-def _class_of(status: int, said: str) -> type[ModelFault]:
+def fault_class(status: int, said: str) -> type[ModelFault]:
+    """What a reply of that status, 300 or above, stands for; `said`: its body."""
     if status < 500 and _NO_KEY.search(said):
         return AuthRefused
     if status == 413 or (status == 400 and _TOO_LONG.search(said)):
@@ -164,7 +165,7 @@ def _class_of(status: int, said: str) -> type[ModelFault]:
     return _STATUS.get(status, Overloaded if status >= 500 else BadRequest)
 
 
-def _retry_after(headers: Mapping[str, str], body: str, clock: Clock) -> float | None:
+def retry_after_seconds(headers: Mapping[str, str], body: str, clock: Clock) -> float | None:
     """In seconds: from the headers as RFC 9110 (10.2.3) has them, or as Google's RetryInfo says it in the body."""
     milliseconds, stated = _seconds(headers.get("retry-after-ms")), headers.get("retry-after")
     if milliseconds is not None:
@@ -200,6 +201,7 @@ def _words(error: Exception) -> str:
     return " ".join(str(said).split())
 
 
-def _without_key(text: str, spec: ModelSpec) -> str:
+def without_key(text: str, spec: ModelSpec) -> str:
+    """`text` with the model's key, which a server may quote, starred out."""
     key = os.environ.get(spec.api_key_env) if spec.api_key_env else None
     return text.replace(key, "***") if key else text
