@@ -1,0 +1,155 @@
+"""The gateway's routes: what clients of OpenAI's and Anthropic's APIs call.
+
+`model` says who answers: `krins` leaves it to the router, `krins/ARM` asks that arm. As coding agents that speak
+Anthropic's API send model names of their own, there any name that begins with `claude` is left to the router too.
+Left out: everything but the table (`serve.gateway.gateway`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from serve.gateway.bodies import (
+    ChatAnswer,
+    ChatBody,
+    ListedModel,
+    MessagesAnswer,
+    MessagesBody,
+    ModelList,
+    ResponsesAnswer,
+    ResponsesBody,
+)
+from serve.gateway.gateway import ROUTED, Gateway
+from serve.gateway.targets import CHAT, MESSAGES, RESPONSES
+from serve.gateway.wire import Wire
+from serve.web import Answer, Call, Handler, Route, Scope
+
+_REFUSALS: Mapping[int, str] = {
+    400: "The request is wrong, or asks for what no arm's provider has; as the provider says it.",
+    404: "There is no such model.",
+    413: "The provider says that the request is too large.",
+    422: "The provider does not take the request as it is.",
+    429: "The key's budget has no room, or every provider limits the rate; see Retry-After.",
+    502: "No arm had an answer.",
+    503: "No arm had an answer, for providers are overloaded.",
+    504: "No arm had an answer in time.",
+}
+_QUESTION = "Name a prime number above ten."
+_CHAT_EXAMPLE: Mapping[str, Any] = {"model": ROUTED, "messages": [{"role": "user", "content": _QUESTION}]}
+_MESSAGES_EXAMPLE: Mapping[str, Any] = {**_CHAT_EXAMPLE, "max_tokens": 256}
+_RESPONSES_EXAMPLE: Mapping[str, Any] = {"model": ROUTED, "input": _QUESTION}
+_CHAT_ANSWER: Mapping[str, Any] = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1767225600,
+    "model": "gpt-6-luna",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "11"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 14, "completion_tokens": 1, "total_tokens": 15},
+}
+_MESSAGES_ANSWER: Mapping[str, Any] = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-haiku-5-5",
+    "content": [{"type": "text", "text": "11"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 14, "output_tokens": 1},
+}
+_RESPONSES_ANSWER: Mapping[str, Any] = {
+    "id": "resp_1",
+    "object": "response",
+    "status": "completed",
+    "model": "gpt-6-luna",
+    "output": [
+        {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": "11", "annotations": []}],
+        }
+    ],
+    "usage": {"input_tokens": 14, "output_tokens": 1, "total_tokens": 15},
+}
+
+
+def routes(gateway: Gateway) -> list[Route]:
+    models = ModelList(
+        data=[ListedModel(id=name, display_name=name) for name in _names(gateway)],
+        first_id=ROUTED,
+        last_id=_names(gateway)[-1],
+    )
+
+    async def list_models(call: Call) -> Answer:
+        return Answer.of(models)
+
+    return [
+        Route(
+            "POST",
+            "/v1/chat/completions",
+            _asking(gateway, CHAT),
+            Scope.INFER,
+            "Chat Completions: the router chooses the model, or the caller does.",
+            "models",
+            "openai",
+            body=ChatBody,
+            answer=ChatAnswer,
+            streams=True,
+            refusals=_REFUSALS,
+            example=_CHAT_EXAMPLE,
+            example_answer=_CHAT_ANSWER,
+        ),
+        Route(
+            "POST",
+            "/v1/responses",
+            _asking(gateway, RESPONSES),
+            Scope.INFER,
+            "Responses: the router chooses the model, or the caller does.",
+            "models",
+            "openai",
+            body=ResponsesBody,
+            answer=ResponsesAnswer,
+            streams=True,
+            refusals=_REFUSALS,
+            example=_RESPONSES_EXAMPLE,
+            example_answer=_RESPONSES_ANSWER,
+        ),
+        Route(
+            "POST",
+            "/v1/messages",
+            _asking(gateway, MESSAGES),
+            Scope.INFER,
+            "Messages: the router chooses the model, or the caller does.",
+            "models",
+            "anthropic",
+            body=MessagesBody,
+            answer=MessagesAnswer,
+            streams=True,
+            refusals=_REFUSALS,
+            example=_MESSAGES_EXAMPLE,
+            example_answer=_MESSAGES_ANSWER,
+        ),
+        Route(
+            "GET",
+            "/v1/models",
+            list_models,
+            Scope.INFER,
+            "What `model` may be.",
+            "models",
+            "openai",
+            answer=ModelList,
+            example_answer=models.model_dump(),
+        ),
+    ]
+
+
+def _names(gateway: Gateway) -> list[str]:
+    return [ROUTED, *(f"{ROUTED}/{arm}" for arm in gateway.arms)]
+
+
+def _asking(gateway: Gateway, wire: Wire) -> Handler:
+    async def ask(call: Call) -> Answer:
+        return await gateway.answer(wire, call)
+
+    return ask
