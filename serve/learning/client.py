@@ -2,7 +2,7 @@
 
 Invariants: a replica has applied its own feedback before its caller is told so; each change is applied once, in order,
 whichever way it came; a call whose fate nobody knows is sent again, which the learner takes as the same. Notes wait at
-most 50 ms, in a buffer that is bounded. Left out: Ray (`actor.RayLink`).
+most 0.2 s, in a buffer that is bounded. Left out: Ray (`actor.RayLink`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from serve.web import Refusal
 
 PATIENCE_SECONDS = 20.0
 """How long a restart of the learner is waited for."""
-_FLUSH_SECONDS = 0.05
+_FLUSH_SECONDS = 0.2
+_PAUSE_SECONDS = 0.2
+"""Between two looks for changes: each call of an actor takes about a millisecond of processor time on either side."""
 _FOLLOW_SECONDS = 20.0
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 1.0
 _MAX_NOTES = 10_000
@@ -149,6 +151,7 @@ class LearningClient:
             try:
                 self._apply(await self._link.call("changes", self._cursor, _FOLLOW_SECONDS))
                 wait_seconds, self.is_connected = _FIRST_WAIT_SECONDS, True
+                await self._clock.sleep(_PAUSE_SECONDS)
             except (ConnectionError, Refusal):
                 self.is_connected = False
                 await self._clock.sleep(wait_seconds)
