@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(VENV)/uv/bin/uv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install eval test check format lock clean
+.PHONY: install eval serve test check format lock clean
 
 install: $(INSTALLED)
 
@@ -22,6 +22,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 eval: install
 	$(BIN)/krins-eval run evals/quickstart.yaml
+
+# The quickstart's champion in front of a fake provider, at http://127.0.0.1:8000, until Ctrl-C.
+serve: install
+	$(BIN)/python -m serve
 
 test: install
 	$(BIN)/python -m pytest
