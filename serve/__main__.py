@@ -10,6 +10,7 @@ what this command started is stopped by it. Left out: clusters of several machin
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,6 +42,7 @@ _KRINS_EVAL = str(Path(sys.executable).with_name("krins-eval"))
 def main(config: Path, address: str | None) -> None:
     """Serve what CONFIG says on this machine until Ctrl-C."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every process of Ray would compile its modules anew
     try:
         content: Any = yaml.safe_load(config.read_text(encoding="utf-8"))
@@ -76,13 +78,7 @@ def _serve(args: ServiceArgs, address: str | None, ingress: Mapping[str, Any], r
     running.enter_context(_ray(address))
     _end_on_signals()  # once more, for Ray has put its own handler of SIGTERM there
     with _step("starting replicas"):
-        from ray import serve
-
-        from serve.app import build
-
-        serve.start(**ingress)
-        serve.run(build(args), name="krins", route_prefix="/", blocking=False)
-        running.callback(serve.shutdown)
+        _deploy(args, ingress, running)
     url = f"http://{args.host}:{args.port}"
     click.echo(f"\nserving {args.router} at {url}{f', models: {args.label}' if args.label else ''}")
     click.echo(
@@ -94,6 +90,25 @@ def _serve(args: ServiceArgs, address: str | None, ingress: Mapping[str, Any], r
         threading.Event().wait()
     finally:
         click.echo("\nstopping: requests in flight are finished")
+
+
+def _deploy(args: ServiceArgs, ingress: Mapping[str, Any], running: ExitStack) -> None:
+    """
+    Raises:
+        UserError: the replicas did not start, in their own words.
+    """
+    from ray import serve
+
+    from serve.app import build
+
+    serve.start(logging_config={"log_level": "WARNING", "enable_access_log": False}, **ingress)
+    running.callback(serve.shutdown)
+    try:
+        serve.run(build(args), name="krins", route_prefix="/", blocking=False)
+    except RuntimeError as failure:
+        told = serve.status().applications["krins"].deployments["Replica"].message
+        own = re.findall(r"^(?:krins\.errors|serve\.web)\.\w+: (.+?)(?:\n\n|\Z)", told, re.MULTILINE | re.DOTALL)
+        raise UserError(own[-1].strip() if own else f"{failure}\n{told}") from None
 
 
 def _end_on_signals() -> None:

@@ -32,6 +32,7 @@ _GRACE_SECONDS = 30.0
     health_check_period_s=2.0,
     health_check_timeout_s=10.0,
     graceful_shutdown_timeout_s=_GRACE_SECONDS,
+    max_constructor_retry_count=1,  # wrong arguments are not mended by trying them again
     ray_actor_options={"num_cpus": 0},
     logging_config={"enable_access_log": False},
 )

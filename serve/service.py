@@ -10,7 +10,6 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from importlib.metadata import version
@@ -26,7 +25,7 @@ from serve.gateway.gateway import Gateway
 from serve.gateway.routes import routes as gateway_routes
 from serve.jobs.actor import home_of, start_keeper
 from serve.jobs.client import BudgetsClient, ClaimsClient, KeeperClient
-from serve.jobs.idempotent import idempotent
+from serve.jobs.idempotent import executed_once
 from serve.jobs.routes import routes as task_routes
 from serve.jobs.tasks import Tasks
 from serve.jobs.worker_actor import ensure_workers
@@ -46,7 +45,7 @@ from serve.page.page import StatusPage
 from serve.page.page import routes as page_routes
 from serve.security.allowances import BudgetAllowances
 from serve.security.audit import AuditLog
-from serve.security.guard import Guard, is_loopback, require_safe_exposure
+from serve.security.guard import Guard, require_safe_exposure
 from serve.security.keys import KeyRing
 from serve.security.logs import Redactor, protect_logs
 from serve.security.rates import Rates
@@ -56,6 +55,7 @@ from serve.web import Answer, Call, Refusal, Route, Scope
 
 _PATIENCE_SECONDS = 60.0
 """For the learner to load its router, which takes a process with MLflow."""
+_LOADING_SECONDS = 0.1
 _WATCH_SECONDS = 0.5
 _IDEMPOTENT = frozenset({"/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/route"})
 """Answered at once, and not to be done twice; tasks and feedback see to that themselves."""
@@ -150,10 +150,10 @@ class Service:
             *gateway_routes(gateway),
             *learning_routes(decider, learning, meters, clock),
             *task_routes(tasks, keeper),
-            *operations_routes(self._health, meters.exposition, is_loopback(args.host)),
+            *operations_routes(self._health, meters.exposition),
             *page_routes(page),
         ]
-        routes = [_once(route, claims) for route in routes]
+        routes = [executed_once(route, claims) if route.path in _IDEMPOTENT else route for route in routes]
         audit = AuditLog(folder / "audit", clock)
         limits = Limits(args.max_in_flight, args.max_body_bytes)
         unready = self._health.unready
@@ -170,15 +170,17 @@ class Service:
         """
         gives_up_at = self._clock.monotonic_seconds() + _PATIENCE_SECONDS
         while not decider.is_ready:
-            if self._clock.monotonic_seconds() > gives_up_at:
-                state = await learning.ask("state", {})
+            await self._clock.sleep(_LOADING_SECONDS)
+            if decider.is_ready:
+                return
+            status = (await learning.ask("state", {}))["registry"]["status"]
+            if status not in ("ok", "not asked yet") or self._clock.monotonic_seconds() > gives_up_at:
                 raise Refusal(
                     503,
                     "no_router",
-                    f"{self._args.router} was not loaded: {state['registry']['status']}",
-                    "register a router (`krins-eval tune SUITE --register NAME`) or mend `router`",
+                    f"{self._args.router} was not loaded: {status}",
+                    "register a router (`krins-eval tune SUITE --register NAME`) or mend the arguments",
                 )
-            await self._clock.sleep(0.02)
 
     def _specs(self, arms: Sequence[str]) -> dict[str, ModelSpec]:
         """How each arm is asked: those of the router, and all that the arguments name, which a new champion may use."""
@@ -258,10 +260,6 @@ def _limit_of(keys: KeyRing) -> Callable[[str], Decimal | None]:
         return None if entry is None else entry.budget_usd
 
     return limit_of
-
-
-def _once(route: Route, claims: ClaimsClient) -> Route:
-    return replace(route, handle=idempotent(route.handle, claims)) if route.path in _IDEMPOTENT else route
 
 
 def _may_see(guard: Guard) -> Callable[[Call], bool]:

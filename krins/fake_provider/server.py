@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from krins.clock import SystemClock
+from krins.errors import UserError, boundary
 from krins.fake_provider.answers import Answers, Echo
 from krins.fake_provider.bill import Bill
 from krins.fake_provider.connection import Connection, Exchange
@@ -129,5 +130,6 @@ def _bound_socket(port: int) -> socket.socket:
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.setblocking(False)
-    bound.bind((HOST, port))
+    with boundary(UserError, f"cannot listen at {HOST}:{port}", "choose another --port", catch=OSError):
+        bound.bind((HOST, port))
     return bound
