@@ -9,6 +9,7 @@ what this command started is stopped by it. Left out: clusters of several machin
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -41,8 +42,8 @@ _KRINS_EVAL = str(Path(sys.executable).with_name("krins-eval"))
 @click.option("--address", help="Of a Ray that runs already, to use instead of a new one.")
 def main(config: Path, address: str | None) -> None:
     """Serve what CONFIG says on this machine until Ctrl-C."""
+    logging.disable(logging.INFO)  # what Ray Serve tells is for those who run clusters
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every process of Ray would compile its modules anew
     try:
         content: Any = yaml.safe_load(config.read_text(encoding="utf-8"))
@@ -102,7 +103,7 @@ def _deploy(args: ServiceArgs, ingress: Mapping[str, Any], running: ExitStack) -
     from serve.app import build
 
     serve.start(logging_config={"log_level": "WARNING", "enable_access_log": False}, **ingress)
-    running.callback(serve.shutdown)
+    running.callback(serve.delete, "krins")
     try:
         serve.run(build(args), name="krins", route_prefix="/", blocking=False)
     except RuntimeError as failure:

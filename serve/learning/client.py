@@ -26,6 +26,8 @@ PATIENCE_SECONDS = 20.0
 _FLUSH_SECONDS = 0.2
 _PAUSE_SECONDS = 0.2
 """Between two looks for changes: each call of an actor takes about a millisecond of processor time on either side."""
+_STILL_UNKNOWN = ("cost_unknown", "latency_unknown")
+_COST_TRIES = 5
 _FOLLOW_SECONDS = 20.0
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 1.0
 _MAX_NOTES = 10_000
@@ -35,6 +37,10 @@ class Link(Protocol):
     """The way to the learner; raises ConnectionError where nobody knows what became of a call."""
 
     async def call(self, method: str, *arguments: Any) -> Any: ...
+
+    async def introduce(self) -> None:
+        """Tell the learner what this replica was started with."""
+        ...
 
 
 class _Waiting(NamedTuple):
@@ -79,6 +85,17 @@ class LearningClient:
     async def feedback(self, items: Sequence[Feedback]) -> Sequence[Receipt]:
         for item in items:
             self._decider.ids.read(item.decision_id)  # refused here, without a hop
+        for _ in range(_COST_TRIES):
+            try:
+                return await self._sent(items)
+            except Refusal as refusal:
+                if refusal.code not in _STILL_UNKNOWN:
+                    raise
+            # What the answer cost may still be on its way from the replica that gave it.
+            await self._clock.sleep(_FLUSH_SECONDS)
+        return await self._sent(items)
+
+    async def _sent(self, items: Sequence[Feedback]) -> Sequence[Receipt]:
         answer: asyncio.Future[Sequence[Receipt]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(items, answer))
         if self._sender is None or self._sender.done():
@@ -146,9 +163,12 @@ class LearningClient:
         return notes
 
     async def _follow(self) -> None:
-        wait_seconds = _FIRST_WAIT_SECONDS
+        wait_seconds, is_known = _FIRST_WAIT_SECONDS, False
         while True:
             try:
+                if not is_known:
+                    await self._link.introduce()
+                    is_known = True
                 self._apply(await self._link.call("changes", self._cursor, _FOLLOW_SECONDS))
                 wait_seconds, self.is_connected = _FIRST_WAIT_SECONDS, True
                 await self._clock.sleep(_PAUSE_SECONDS)
