@@ -22,7 +22,8 @@ _LATER = b"content-type: application/json\r\nconnection: close\r\nx-content-type
 
 
 class ConnectionLimits(NamedTuple):
-    head_seconds: float = 10.0
+    head_seconds: float = 8.0
+    """With the second that may pass until the listener looks, within 10 s even where the machine is busy."""
     max_head_bytes: int = 65_536
     keep_alive_seconds: int = 75
     """Longer than clients keep idle connections (httpx 5 s, aiohttp 15 s), so that the client closes first."""

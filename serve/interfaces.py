@@ -123,6 +123,8 @@ class Receipt:
     reward: float | None
     version: int
     """How many outcomes the learner had applied after it."""
+    note: str | None = None
+    """Why it was not learnt from."""
 
 
 class Learning(Protocol):

@@ -33,7 +33,8 @@ from serve.connection import Connection, ConnectionLimits
 
 _LOG = logging.getLogger(__name__)
 _BACKLOG = 2048
-_TICK_SECONDS = 1.0
+TICK_SECONDS = 1.0
+"""How often slow connections are looked for."""
 
 # (opcode, jump if true, jump if false, operand) of classic BPF: load the TCP flags; SYN without ACK: drop; else: keep.
 _DROP_SYN = ((0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
@@ -140,7 +141,7 @@ class Listener:
 
     async def _tick_forever(self) -> None:
         while True:
-            await self._clock.sleep(_TICK_SECONDS)
+            await self._clock.sleep(TICK_SECONDS)
             self._tick()
 
     def _tick(self) -> None:

@@ -18,9 +18,21 @@ import orjson
 from pydantic import BaseModel
 
 from serve.openapi_errors import ENVELOPES, phrase, refusals, shared_responses
-from serve.web import Answer, Call, Route, Scope
+from serve.web import Answer, Call, HeaderField, Route, Scope
 
 _MODELS = "#/components/schemas/"
+_JSON, _EVENTS, _EVENT = "application/json", "text/event-stream", "ServerSentEvent"
+_ONE_EVENT = {
+    "type": "object",
+    "description": "Each event of the stream (HTML Living Standard, 9.2).",
+    "properties": {
+        "event": {"type": "string"},
+        "data": {"type": "string", "description": "JSON, but for the [DONE] that ends a stream of Chat Completions."},
+        "id": {"type": "string"},
+    },
+    "required": ["data"],
+}
+"""OpenAPI before 3.2 has no `itemSchema`; tools take the schema of such a media type as one event's."""
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _DESCRIPTION = (
     "krins learns which model to use for a coding task. It speaks OpenAI's and Anthropic's APIs (`model: krins` lets it"
@@ -97,10 +109,13 @@ class _Schemas:
         from pydantic.json_schema import models_json_schema
 
         accepted = [(model, _IN) for route in routes for model in (route.body, route.query) if model]
-        returned = [(route.answer, _OUT) for route in routes if route.answer]
+        returned = [
+            (model, _OUT) for route in routes for model in (route.answer, *route.other_answers.values()) if model
+        ]
         made, definitions = models_json_schema([*accepted, *returned], ref_template=_MODELS + "{model}")
         self._names = {key: schema["$ref"].removeprefix(_MODELS) for key, schema in made.items()}
         self._definitions: dict[str, Any] = definitions.get("$defs", {})
+        self._events = {_EVENT: _ONE_EVENT} if any(map(_has_events, routes)) else {}
         self._queries = {self._names[route.query, _IN] for route in routes if route.query}
 
     def accepted(self, model: type[BaseModel]) -> dict[str, Any]:
@@ -122,9 +137,9 @@ class _Schemas:
 
     def components(self) -> dict[str, Any]:
         own = {name: schema for name, schema in self._definitions.items() if name not in self._queries}
-        if clash := own.keys() & ENVELOPES.keys():
-            raise ValueError(f"a model has the name of an error's envelope: {', '.join(sorted(clash))}")
-        return own | dict(ENVELOPES)
+        if clash := own.keys() & {*ENVELOPES, _EVENT}:
+            raise ValueError(f"a model has a name that is taken: {', '.join(sorted(clash))}")
+        return own | dict(ENVELOPES) | self._events
 
 
 _IN: Literal["validation"] = "validation"
@@ -137,7 +152,7 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
         "summary": route.summary,
         "tags": [route.tag],
         "parameters": [*_parameters(route, schemas), {"$ref": "#/components/parameters/RequestId"}],
-        "responses": {str(route.status): _success(route, schemas), **refusals(route)},
+        "responses": _successes(route, schemas) | refusals(route),
         "security": [{scheme: _roles(route.scope)} for scheme in _SECURITY_SCHEMES] if route.scope else [],
     }
     if route.refusals:
@@ -158,17 +173,40 @@ def _parameters(route: Route, schemas: _Schemas) -> Iterable[dict[str, Any]]:
         yield {"name": name, "in": "path", "required": True, "schema": schema}
     if route.query:
         yield from schemas.parameters(route.query)
+    for name, header in route.headers.items():
+        yield {"name": name, "in": "header", "required": False} | _header(header)
 
 
-def _success(route: Route, schemas: _Schemas) -> dict[str, Any]:
-    is_json = route.content_type == "application/json"
-    schema = schemas.returned(route.answer) if route.answer else {} if is_json else {"type": "string"}
+def _successes(route: Route, schemas: _Schemas) -> dict[str, Any]:
+    headers = {name: _header(header) for name, header in route.answer_headers.items()}
+    headers["x-request-id"] = {"$ref": "#/components/headers/RequestId"}
+    contents = {route.status: _content(route, schemas)}
+    for status, model in route.other_answers.items():
+        contents[status] = {"application/json": {"schema": schemas.returned(model)}}
+    return {
+        str(status): {"description": phrase(status), "headers": headers, "content": content}
+        for status, content in contents.items()
+    }
+
+
+def _content(route: Route, schemas: _Schemas) -> dict[str, Any]:
+    content: dict[str, Any] = {}
     media_type = route.content_type.partition(";")[0]
-    content: dict[str, Any] = {media_type: {"schema": schema} | _example(route.example_answer)}
-    if route.streams:
-        content["text/event-stream"] = {"schema": {"type": "string", "description": "Server-sent events."}}
-    headers = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
-    return {"description": phrase(route.status), "headers": headers, "content": content}
+    if media_type != _EVENTS:
+        schema = schemas.returned(route.answer) if route.answer else {} if media_type == _JSON else {"type": "string"}
+        content[media_type] = {"schema": schema} | _example(route.example_answer)
+    if _has_events(route):
+        content[_EVENTS] = {"schema": {"$ref": _MODELS + _EVENT}}
+    return content
+
+
+def _has_events(route: Route) -> bool:
+    return route.streams or route.content_type.startswith(_EVENTS)
+
+
+def _header(header: HeaderField) -> dict[str, Any]:
+    pattern = {"pattern": header.pattern} if header.pattern else {}
+    return {"description": header.description, "schema": {"type": "string", **pattern}}
 
 
 def _example(value: Any) -> dict[str, Any]:

@@ -17,13 +17,13 @@ from typing import Any
 
 from krins.clock import SystemClock
 from krins.errors import StorageFault
-from krins.models.catalogue import resolve_all
 from krins.models.spec import ModelSpec
-from krins.suite import LiveModel
+from serve.arms import Arms
 from serve.door import Door, Limits
 from serve.gateway.gateway import Gateway
 from serve.gateway.routes import routes as gateway_routes
-from serve.jobs.actor import home_of, start_keeper
+from serve.home import home_of
+from serve.jobs.actor import start_keeper
 from serve.jobs.client import BudgetsClient, ClaimsClient, KeeperClient
 from serve.jobs.idempotent import executed_once
 from serve.jobs.routes import routes as task_routes
@@ -43,6 +43,7 @@ from serve.page.data import Check as PageCheck
 from serve.page.data import Sources
 from serve.page.page import StatusPage
 from serve.page.page import routes as page_routes
+from serve.scaling import IN_FLIGHT
 from serve.security.allowances import BudgetAllowances
 from serve.security.audit import AuditLog
 from serve.security.guard import Guard, require_safe_exposure
@@ -100,7 +101,7 @@ class Service:
 
     def load(self) -> dict[str, float]:
         """For the autoscaler."""
-        return {"in_flight": float(self.door.in_flight)}
+        return {IN_FLIGHT: float(self.door.in_flight)}
 
     async def _start(self) -> None:
         args, clock = self._args, self._clock
@@ -114,13 +115,13 @@ class Service:
         exposure = observe_ray(os.environ)
         require_safe_ray(args.host, exposure)
         meters = PrometheusMeters(folder / "metrics", version("krins"), args.label)
-        specs: dict[str, ModelSpec] = {}
-        decider = Decider(specs, clock, args.feedback_patience_seconds)
+        arms = Arms(args.models)
+        specs = arms.specs
+        decider = Decider(specs, clock, args.feedback_patience_seconds, admit=arms.admit)
         learning = LearningClient(start_learner(args), decider, clock)
         await learning.start()
         self._running.push_async_callback(learning.close)
         await self._until_loaded(decider, learning)
-        specs |= self._specs(decider.router.arms)
         protect_logs(Redactor(os.environ, _secrets(specs, os.environ)))
 
         keeper = KeeperClient(partial(start_keeper, args))
@@ -131,13 +132,14 @@ class Service:
         self._running.push_async_callback(allowances.close)
         self._background(allowances.run())
         gateway = Gateway(specs, decider, learning, allowances, meters, clock, args.fallback, args.label)
+        arms.follow(gateway.add)
         self._running.push_async_callback(gateway.close)
         tasks = Tasks(keeper, decider, learning, allowances, meters, specs, partial(ensure_workers, args), clock)
         tasks.start()
         self._running.push_async_callback(tasks.close)
 
         self._health = Health(
-            self._checks(keys, learning, keeper, gateway, meters, checks.ray_exposure(exposure)),
+            self._checks(keys, decider, learning, keeper, gateway, meters, checks.ray_exposure(exposure)),
             clock,
             args.label,
             version("krins"),
@@ -173,6 +175,9 @@ class Service:
             await self._clock.sleep(_LOADING_SECONDS)
             if decider.is_ready:
                 return
+            if decider.fault:
+                remedy = "name its arms under `models`, set their keys, and deploy again"
+                raise Refusal(503, "unknown_arms", decider.fault, remedy)
             status = (await learning.ask("state", {}))["registry"]["status"]
             if status not in ("ok", "not asked yet") or self._clock.monotonic_seconds() > gives_up_at:
                 raise Refusal(
@@ -182,15 +187,10 @@ class Service:
                     "register a router (`krins-eval tune SUITE --register NAME`) or mend the arguments",
                 )
 
-    def _specs(self, arms: Sequence[str]) -> dict[str, ModelSpec]:
-        """How each arm is asked: those of the router, and all that the arguments name, which a new champion may use."""
-        stated = {model.name: model for model in self._args.models}
-        named = dict.fromkeys([*arms, *stated])
-        return resolve_all([stated.get(arm) or LiveModel(name=arm) for arm in named])
-
     def _checks(
         self,
         keys: KeyRing,
+        decider: Decider,
         learning: LearningClient,
         keeper: KeeperClient,
         gateway: Gateway,
@@ -205,6 +205,8 @@ class Service:
             figures = {key: state[key] for key in ("router", "epoch", "version", "frozen")}
             if not journal["is_writable"]:
                 return {**figures, "status": "failed", "message": "its journal cannot be written"}
+            if decider.fault:
+                return {**figures, "status": "degraded", "message": decider.fault}
             return {**figures, "registry": state["registry"]["status"], "lost_notes": journal["lost_notes"]}
 
         async def queue() -> Mapping[str, Any]:

@@ -13,13 +13,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import orjson
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from krins.errors import KrinsError
 
+
+def _without_fraction(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_without_fraction)]
+"""An integer as JSON Schema means it, in strict models too: 2.0 is one (JSON Schema 2020-12, Core, 4.2.3)."""
 Dialect = Literal["krins", "openai", "anthropic"]
 """Whose shape the errors of a route have."""
 Headers = list[tuple[bytes, bytes]]
@@ -113,6 +120,14 @@ class Refusal(KrinsError):
 Handler = Callable[[Call], Awaitable[Answer]]
 
 
+class HeaderField(NamedTuple):
+    """A header that a caller may send, or gets, as the OpenAPI document tells it."""
+
+    description: str
+    pattern: str = ""
+    """A regular expression (ECMA 262) that the handler holds it to; empty where anything is taken."""
+
+
 @dataclass(frozen=True)
 class Route:
     """One operation of the API."""
@@ -129,12 +144,18 @@ class Route:
     body: type[BaseModel] | None = None
     """The request's JSON must be one; it is the call's `data`."""
     query: type[BaseModel] | None = None
+    headers: Mapping[str, HeaderField] = field(default_factory=dict)
+    """Of the request, by name; those that every route knows (keys, x-request-id) are added."""
     answer: type[BaseModel] | None = None
     """The JSON body of a success."""
     status: int = 200
     """Of a success."""
     content_type: str = "application/json"
     """Of a success."""
+    answer_headers: Mapping[str, HeaderField] = field(default_factory=dict)
+    """Of a success, by name, where they are worth a caller's while."""
+    other_answers: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+    """The JSON bodies of successes that have another status."""
     streams: bool = False
     """A success may also be text/event-stream."""
     refusals: Mapping[int, str] = field(default_factory=dict)

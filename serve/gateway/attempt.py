@@ -9,7 +9,7 @@ the caller's limit on output or the model's, once for each choice. Left out: the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
@@ -31,9 +31,16 @@ class Breakers:
     """Circuit breakers by endpoint; the meters are told when one changes."""
 
     def __init__(self, specs: Mapping[str, ModelSpec], clock: Clock, meters: Meters) -> None:
-        self._breakers = {spec.endpoint: CircuitBreaker(clock) for spec in specs.values()}
-        self._states = dict.fromkeys(self._breakers, "closed")
-        self._meters = meters
+        self._breakers: dict[str, CircuitBreaker] = {}
+        self._states: dict[str, str] = {}
+        self._clock, self._meters = clock, meters
+        self.add(specs.values())
+
+    def add(self, specs: Iterable[ModelSpec]) -> None:
+        """Those of endpoints that are known stay as they are."""
+        for spec in specs:
+            self._breakers.setdefault(spec.endpoint, CircuitBreaker(self._clock))
+            self._states.setdefault(spec.endpoint, "closed")
 
     def admit(self, endpoint: str) -> int:
         """Raises CircuitOpen."""

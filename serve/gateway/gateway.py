@@ -55,13 +55,23 @@ class Gateway:
         Raises:
             UserError: a model may not be called, or its key is not set or cannot be one.
         """
-        self._specs, self._deciding, self._clock, self._label = specs, deciding, clock, label
-        self._books = Books(Breakers(specs, clock, meters), allowances, learning, meters, clock)
+        self._specs: dict[str, ModelSpec] = {}
+        self._deciding, self._clock, self._label = deciding, clock, label
+        self._books = Books(Breakers({}, clock, meters), allowances, learning, meters, clock)
         self._upstreams = Upstreams(clock)
-        self._fallback = list(fallback) or _cheapest_first(specs, clock.now_seconds())
-        self._targets: dict[tuple[str, Format], Target] = {
+        self._stated_fallback, self._fallback = list(fallback), list(fallback)
+        self._targets: dict[tuple[str, Format], Target] = {}
+        self.add(specs)
+
+    def add(self, specs: Mapping[str, ModelSpec]) -> None:
+        """Arms that can be asked from now on, besides those that can already. Raises UserError, and adds none."""
+        targets = {
             (arm, wire.name): target_of(spec, wire.name, os.environ) for arm, spec in specs.items() for wire in WIRES
         }
+        self._books.breakers.add(specs.values())
+        self._targets |= targets
+        self._specs |= specs
+        self._fallback = self._stated_fallback or _cheapest_first(self._specs, self._clock.now_seconds())
 
     @property
     def arms(self) -> list[str]:

@@ -23,7 +23,7 @@ from serve.gateway.bodies import (
 from serve.gateway.gateway import ROUTED, Gateway
 from serve.gateway.targets import CHAT, MESSAGES, RESPONSES
 from serve.gateway.wire import Wire
-from serve.web import Answer, Call, Handler, Route, Scope
+from serve.web import Answer, Call, Handler, HeaderField, Route, Scope
 
 _REFUSALS: Mapping[int, str] = {
     400: "The request is wrong, or asks for what no arm's provider has; as the provider says it.",
@@ -34,6 +34,28 @@ _REFUSALS: Mapping[int, str] = {
     502: "No arm had an answer.",
     503: "No arm had an answer, for providers are overloaded.",
     504: "No arm had an answer in time.",
+}
+_HEADERS: Mapping[str, HeaderField] = {
+    "x-krins-conversation": HeaderField(
+        "Any name: turns of one conversation stay on one model unless another is cheaper even without its prompt cache."
+        " By default the hash of the system prompt and the first user message."
+    ),
+    "x-krins-category": HeaderField("Of the task, such as backend; routers may look at it."),
+    "x-krins-difficulty": HeaderField("Of the task, such as hard."),
+    "x-krins-language": HeaderField("Of the task, such as python."),
+    "x-krins-repository": HeaderField("Of the task, such as github.com/owner/name."),
+}
+_ANSWER_HEADERS: Mapping[str, HeaderField] = {
+    "x-krins-decision-id": HeaderField("For /v1/feedback; none where the caller pinned a model."),
+    "x-krins-model": HeaderField("Which arm answered."),
+    "x-krins-reason": HeaderField(
+        "Why that arm: `router`, `pinned`, `sticky: ...`, `fallback: ...`, each with its reason."
+    ),
+    "x-krins-cost-usd": HeaderField("What the answer cost, where that is known when it begins: not of streams."),
+    "x-krins-label": HeaderField("What the service says of its models, such as `fake provider`."),
+    "x-krins-ignored": HeaderField(
+        "Fields of the request that the model's provider has nothing for, which were left out."
+    ),
 }
 _QUESTION = "Name a prime number above ten."
 _CHAT_EXAMPLE: Mapping[str, Any] = {"model": ROUTED, "messages": [{"role": "user", "content": _QUESTION}]}
@@ -97,6 +119,8 @@ def routes(gateway: Gateway) -> list[Route]:
             answer=ChatAnswer,
             streams=True,
             refusals=_REFUSALS,
+            headers=_HEADERS,
+            answer_headers=_ANSWER_HEADERS,
             example=_CHAT_EXAMPLE,
             example_answer=_CHAT_ANSWER,
         ),
@@ -112,6 +136,8 @@ def routes(gateway: Gateway) -> list[Route]:
             answer=ResponsesAnswer,
             streams=True,
             refusals=_REFUSALS,
+            headers=_HEADERS,
+            answer_headers=_ANSWER_HEADERS,
             example=_RESPONSES_EXAMPLE,
             example_answer=_RESPONSES_ANSWER,
         ),
@@ -127,6 +153,8 @@ def routes(gateway: Gateway) -> list[Route]:
             answer=MessagesAnswer,
             streams=True,
             refusals=_REFUSALS,
+            headers=_HEADERS,
+            answer_headers=_ANSWER_HEADERS,
             example=_MESSAGES_EXAMPLE,
             example_answer=_MESSAGES_ANSWER,
         ),

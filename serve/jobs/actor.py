@@ -14,24 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from krins.clock import SystemClock
-from krins.runs.store import default_home
+from serve.home import NAMESPACE, actor_name, home_of
 from serve.jobs.claims import ClaimStore
+from serve.jobs.job import JobRules
 from serve.jobs.keeper import Keeper, Parts
 from serve.jobs.queue import JobQueue
 from serve.settings import ServiceArgs
 
-KEEPER, NAMESPACE = "krins-keeper", "krins"
 _IDLE_SECONDS = 300.0
+_RULES = JobRules()
 _MOST_CALLERS = 100_000
 """Beyond Ray's default of 1,000 those who wait for news would keep out those who bring it."""
 _OF_WORKERS = frozenset(["take", "heartbeat", "progress", "finish", "fail", "stopped"])
 
 
-def home_of(args: ServiceArgs) -> Path:
-    return (args.home or default_home()).absolute()
-
-
-def parts() -> Parts:
+def parts(rules: JobRules) -> Parts:
     """What the keeper keeps, by name."""
     clock, rng = SystemClock(), random.Random()
 
@@ -41,7 +38,7 @@ def parts() -> Parts:
         return Budgets(connection)
 
     return {
-        "jobs": lambda connection: JobQueue(connection, clock, rng),
+        "jobs": lambda connection: JobQueue(connection, clock, rng, rules),
         "claims": lambda connection: ClaimStore(connection, clock),
         "budgets": budgets,
     }
@@ -50,8 +47,8 @@ def parts() -> Parts:
 class KeeperActor:
     """Ray's shell around a `Keeper`."""
 
-    def __init__(self, file: Path) -> None:
-        self._keeper = Keeper(file, parts())
+    def __init__(self, file: Path, rules: JobRules) -> None:
+        self._keeper = Keeper(file, parts(rules))
         self._clock = SystemClock()
         self._asked_at_seconds = self._clock.monotonic_seconds()
         self._ending: asyncio.Task[None] | None = None
@@ -83,13 +80,14 @@ class KeeperActor:
         return bool(stats.running)
 
 
-def start_keeper(args: ServiceArgs, namespace: str = NAMESPACE) -> Any:
+def start_keeper(args: ServiceArgs, rules: JobRules = _RULES) -> Any:
     """The keeper's handle; started if there is none. Needs a running Ray."""
     import ray
 
+    home = home_of(args)
     options: dict[str, Any] = {
-        "name": KEEPER,
-        "namespace": namespace,
+        "name": actor_name("keeper", home),
+        "namespace": NAMESPACE,
         "lifetime": "detached",
         "get_if_exists": True,
         "max_restarts": -1,
@@ -97,4 +95,4 @@ def start_keeper(args: ServiceArgs, namespace: str = NAMESPACE) -> Any:
         "max_concurrency": _MOST_CALLERS,
     }
     actor_class: Any = ray.remote(KeeperActor)
-    return actor_class.options(**options).remote(home_of(args) / "serving" / "keeper.sqlite3")
+    return actor_class.options(**options).remote(home / "serving" / "keeper.sqlite3", rules)

@@ -53,12 +53,8 @@ class ClaimStore:
 
     def renew(self, replica: str) -> None:
         """The replica is alive."""
-        now = self._clock.now_seconds()
-        self._db.execute(
-            "INSERT INTO replicas VALUES (?, ?) ON CONFLICT(replica) DO UPDATE SET lease_until = excluded.lease_until",
-            (replica, now + LEASE_SECONDS),
-        )
-        self._db.execute("DELETE FROM replicas WHERE lease_until < ?", (now - KEEP_SECONDS,))
+        self._heard(replica)
+        self._db.execute("DELETE FROM replicas WHERE lease_until < ?", (self._clock.now_seconds() - KEEP_SECONDS,))
 
     def begin(self, key: str, payload_sha256: str, claim: Claim) -> Answer | None:
         """None: it is for `claim` to execute. Otherwise the answer that was kept.
@@ -67,6 +63,8 @@ class ClaimStore:
             Refusal: 409 while another executes it, or where its answer was too large to be kept; 422 for another
                 payload.
         """
+        # Whoever asks is alive: under load its renewal may stand behind many such questions.
+        self._heard(claim.replica)
         row = self._db.execute(
             "SELECT payload_sha256, replica, token, answered_at, status, headers, content_type, body FROM claims "
             "WHERE key = ?",
@@ -108,14 +106,18 @@ class ClaimStore:
             > 0
         )
 
+    def _heard(self, replica: str) -> None:
+        self._db.execute(
+            "INSERT INTO replicas VALUES (?, ?) ON CONFLICT(replica) DO UPDATE SET lease_until = excluded.lease_until",
+            (replica, self._clock.now_seconds() + LEASE_SECONDS),
+        )
+
     def _claim(self, key: str, payload_sha256: str, claim: Claim) -> None:
         now = self._clock.now_seconds()
         self._db.execute(
             "INSERT OR REPLACE INTO claims(key, payload_sha256, replica, token, began_at) VALUES (?, ?, ?, ?, ?)",
             (key, payload_sha256, claim.replica, claim.token, now),
         )
-        # A replica that begins is alive, even before it renewed for the first time.
-        self._db.execute("INSERT OR IGNORE INTO replicas VALUES (?, ?)", (claim.replica, now + LEASE_SECONDS))
 
     def _require_over(self, replica: str) -> None:
         row = self._db.execute("SELECT lease_until FROM replicas WHERE replica = ?", (replica,)).fetchone()

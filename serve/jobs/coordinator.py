@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from krins.clock import SystemClock
@@ -32,9 +32,9 @@ _CACHE = AnswerCache()
 
 
 class TaskCoordinator:
-    """Does one task at a time."""
+    """Does one task at a time. `models`: what the service's arguments say of them now."""
 
-    def __init__(self, models: list[LiveModelEntry], cache_folder: Path) -> None:
+    def __init__(self, models: Callable[[], Sequence[LiveModelEntry]], cache_folder: Path) -> None:
         self._models, self._cache_folder = models, cache_folder
 
     async def run(self, job_id: str, order: Order, tell: Tell) -> TaskResult:
@@ -43,7 +43,7 @@ class TaskCoordinator:
             WorkerFault: infrastructure failed; the same may go well a little later.
             UserError: it cannot be done here, and would not later: no sandbox, an unknown model.
         """
-        inputs = inputs_of(order.request, job_id, order.arms, self._models)
+        inputs = inputs_of(order.request, job_id, order.arms, self._models())
         [coding] = with_contexts(inputs.coding_tasks, inputs.environment.context)
         inputs = LiveInputs(inputs.environment, inputs.specs, [coding], allow_unsafe=False)
         store = AnswerStore(self._cache_folder, _CACHE)

@@ -11,14 +11,30 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from serve.interfaces import Claims
-from serve.web import Answer, Call, Handler, Refusal
+from serve.web import Answer, Call, Handler, HeaderField, Refusal, Route
 
 _HEADER = b"idempotency-key"
 _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 REPLAYED = (b"idempotent-replayed", b"true")
+REQUEST_HEADERS: Mapping[str, HeaderField] = {
+    "Idempotency-Key": HeaderField(
+        "Any name: a request that is sent again under it is not executed again (draft-ietf-httpapi-idempotency-key-"
+        "header); it is the key's own, for this operation, and kept for a day.",
+        "^[!-~]{1,255}$",
+    )
+}
+ANSWER_HEADERS: Mapping[str, HeaderField] = {
+    "idempotent-replayed": HeaderField("`true`: nothing was executed; this is the answer of the first request.")
+}
+_REFUSALS: Mapping[int, str] = {
+    409: "A request with this Idempotency-Key is being executed.",
+    422: "The Idempotency-Key came before with another payload.",
+    503: "The keeper of Idempotency-Keys is out of reach.",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +54,21 @@ def key_of(call: Call) -> bytes | None:
             param="Idempotency-Key",
         )
     return key
+
+
+def executed_once(route: Route, claims: Claims) -> Route:
+    """The route, with an idempotent handler, and a word of it in the document."""
+    own = route.refusals
+    return replace(
+        route,
+        handle=idempotent(route.handle, claims),
+        headers={**route.headers, **REQUEST_HEADERS},
+        answer_headers={**route.answer_headers, **ANSWER_HEADERS},
+        refusals={
+            **own,
+            **{status: " ".join(filter(None, (own.get(status), _REFUSALS[status]))) for status in _REFUSALS},
+        },
+    )
 
 
 def idempotent(handle: Handler, claims: Claims) -> Handler:

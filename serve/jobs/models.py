@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from krins.errors import PatchRefused
 from krins.pipeline.paths import check_collisions, why_malformed
 from serve.jobs.job import JobError, JobState
+from serve.web import WholeNumber
 
 MOST_FILES = 2_000
 MOST_TREE_BYTES = 2**22
@@ -35,7 +36,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PipelineChoice(Strict):
+class _Asked(Strict):
+    """What a caller says: a number is a number, and no text or truth value."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class PipelineChoice(_Asked):
     """What happens to an answer before it is submitted; see `krins.suite.Pipeline`."""
 
     mode: Literal["direct", "judge", "spec"] = "judge"
@@ -43,12 +50,12 @@ class PipelineChoice(Strict):
     same, after a model wrote tests."""
     judge: str | None = Field(None, max_length=200)
     """One of the service's models; by default another than the one that answers."""
-    rounds: int = Field(2, ge=0, le=10)
+    rounds: WholeNumber = Field(2, ge=0, le=10)
     """Answers more that findings may lead to."""
     accept_score: float = Field(0.5, ge=0.0, le=1.0)
 
 
-class TaskRequest(Strict):
+class TaskRequest(_Asked):
     """A coding task."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [dict(EXAMPLE)]})
@@ -182,6 +189,12 @@ class TaskResult(Strict):
     rounds: list[ReviewRound]
     failure: str | None
     """Why there is no verdict, in words."""
+    quality: float | None = None
+    """What the learner is told of a task with hidden tests: 1 where they pass, 0 where they do not, or the model had no
+    answer that could be tested. None: the caller has to judge, by /v1/feedback."""
+    feedback: str | None = None
+    """What the learner said to that: `applied`, `duplicate`, ..., or why it did not take it. None: it was told
+    nothing, as of a model that the caller pinned."""
     cost_usd: Decimal | None
     """None: unknown."""
     input_tokens: int | None
@@ -215,7 +228,7 @@ class TaskList(Strict):
     tasks: list[TaskStatus]
 
 
-class Requeue(Strict):
+class Requeue(_Asked):
     task_id: str | None = Field(None, max_length=200)
     """None: all dead letters."""
 

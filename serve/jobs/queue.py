@@ -213,15 +213,6 @@ class JobQueue:
         )
         return [job_of(row) for row in rows]
 
-    def requeue(self, job_id: str | None) -> list[str]:
-        """Retry one dead job, or all, oldest first, as far as there is room; their ids. Raises as `retry`."""
-        if job_id is not None:
-            return [self.retry(job_id, None).job_id]
-        self._require_room()
-        room = self._rules.most_queued - self._count(JobState.QUEUED)
-        rows = self._db.execute("SELECT job_id FROM jobs WHERE state = 'dead' ORDER BY ended_at LIMIT ?", (room,))
-        return [self.retry(dead, None).job_id for (dead,) in rows.fetchall()]
-
     def stats(self) -> QueueStats:
         self._expire()
         now = self._clock.now_seconds()

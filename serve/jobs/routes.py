@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator
 
 from serve.jobs.examples import RESULT, STATUS
-from serve.jobs.idempotent import key_of
+from serve.jobs.idempotent import ANSWER_HEADERS, REQUEST_HEADERS, key_of
 from serve.jobs.job import Job, JobEvent, JobState, News, QueueStats
 from serve.jobs.models import (
     EXAMPLE,
@@ -26,7 +26,7 @@ from serve.jobs.models import (
 )
 from serve.jobs.tasks import Tasks
 from serve.jobs.worker import Jobs
-from serve.web import Answer, Call, Refusal, Route, Scope
+from serve.web import Answer, Call, HeaderField, Refusal, Route, Scope
 
 WAIT_SECONDS = 120.0
 """How long `/api/agents/propose` waits for a result, unless the caller prefers to wait less."""
@@ -34,6 +34,8 @@ _BEAT_SECONDS = 10.0
 """Between comments that keep a silent stream of events open."""
 _PREFERRED = re.compile(rb"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
 _UNKNOWN = "There is no such task, or it is another key's."
+_PREFER = {"Prefer": HeaderField("`wait=SECONDS`: how long to wait for the result (RFC 7240, section 4.3).")}
+_SINCE = {"Last-Event-ID": HeaderField("Number of the last event that was seen.", "^[0-9]{1,15}$")}
 _STREAM_HEADERS = [(b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
 
 
@@ -82,17 +84,15 @@ class TaskRoutes:
         return self._told(await self._jobs.call("jobs", "cancel", call.params["task_id"], _owner(call)))
 
     async def retry(self, call: Call) -> Answer:
-        job: Job = await self._jobs.call("jobs", "retry", call.params["task_id"], _owner(call))
-        await self._tasks.ensure_workers()
-        return self._told(job, 202)
+        return self._told(await self._tasks.retry(call.params["task_id"], _owner(call)), 202)
 
     async def dead_letters(self, call: Call) -> Answer:
         jobs: list[Job] = await self._jobs.call("jobs", "dead_letters", _owner(call), call.query.limit)
         return Answer.of(TaskList(tasks=[_status(job) for job in jobs]))
 
     async def requeue(self, call: Call) -> Answer:
-        ids: list[str] = await self._jobs.call("jobs", "requeue", call.data.task_id)
-        await self._tasks.ensure_workers()
+        one = call.data.task_id
+        ids = await self._tasks.retry_all() if one is None else [(await self._tasks.retry(one, None)).job_id]
         return Answer.of(Requeued(task_ids=ids))
 
     async def stats(self, call: Call) -> Answer:
@@ -144,6 +144,9 @@ def routes(tasks: Tasks, jobs: Jobs) -> list[Route]:
             tag,
             body=TaskRequest,
             answer=TaskResult,
+            other_answers={202: TaskStatus},
+            headers={**REQUEST_HEADERS, **_PREFER},
+            answer_headers={"x-krins-task-id": HeaderField("For /api/tasks/{task_id}."), **ANSWER_HEADERS},
             refusals=posted,
             example=EXAMPLE,
             example_answer=RESULT,
@@ -158,6 +161,9 @@ def routes(tasks: Tasks, jobs: Jobs) -> list[Route]:
             body=TaskRequest,
             answer=TaskStatus,
             status=202,
+            other_answers={200: TaskStatus},
+            headers=REQUEST_HEADERS,
+            answer_headers={"location": HeaderField("Where to look at the task."), **ANSWER_HEADERS},
             refusals={status: posted[status] for status in (404, 422, 429)},
             example=EXAMPLE,
             example_answer=STATUS,
@@ -182,7 +188,7 @@ def routes(tasks: Tasks, jobs: Jobs) -> list[Route]:
             tag,
             body=Requeue,
             answer=Requeued,
-            refusals={404: _UNKNOWN, 409: "The task is not dead.", 429: "The queue is full."},
+            refusals={404: _UNKNOWN, 409: "The task is not dead.", 429: "No room in the queue or the key's budget."},
             example={"task_id": None},
             example_answer={"task_ids": []},
         ),
@@ -213,6 +219,7 @@ def routes(tasks: Tasks, jobs: Jobs) -> list[Route]:
             "A task's progress as server-sent events, from Last-Event-ID on",
             tag,
             query=EventsQuery,
+            headers=_SINCE,
             content_type="text/event-stream",
             streams=True,
             refusals=one,
@@ -236,7 +243,7 @@ def routes(tasks: Tasks, jobs: Jobs) -> list[Route]:
             tag,
             answer=TaskStatus,
             status=202,
-            refusals={**one, 409: "The task is not dead.", 429: "The queue is full."},
+            refusals={**one, 409: "The task is not dead.", 429: "No room in the queue or the key's budget."},
         ),
     ]
 

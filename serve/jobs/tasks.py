@@ -2,8 +2,8 @@
 
 Invariants: a decision is made, and money set aside, only for what is new: a submission that is repeated finds its job;
 what was set aside is settled when the job ends, at what it cost, and if this replica dies before, its whole lease is
-charged. What the answer cost is noted for the journal, so that feedback need not say it.
-Left out: HTTP (`serve.jobs.routes`).
+charged; a dead job that is tried again is charged again, to the key that submitted it.
+Left out: HTTP (`serve.jobs.routes`), and what an answer cost, which the worker tells the learner.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
+from typing import Protocol
 
 import orjson
 
 from krins.interfaces import Clock
 from krins.models.spec import ModelSpec
-from serve.interfaces import Allowances, Answered, Decided, Deciding, DecisionMade, Learning, Meters, Reservation
+from serve.interfaces import Allowances, Decided, Deciding, DecisionMade, Learning, Meters, Reservation
 from serve.jobs.ground import at_worst_usd, inputs_of, task_of
 from serve.jobs.job import Job, QueueStats, Submitted
 from serve.jobs.models import Order, TaskRequest, TaskResult
@@ -28,6 +29,13 @@ from serve.web import Client, Refusal
 KIND = "propose"
 _FOLLOW_SECONDS = 30.0
 _WATCH_SECONDS = 5.0
+_MOST_AT_ONCE = 1_000
+
+
+class Accounts(Allowances, Protocol):
+    """Those of keys that are not the caller's, too: the door has looked only his up."""
+
+    async def refill(self, key_id: str) -> None: ...
 
 
 class Tasks:
@@ -38,7 +46,7 @@ class Tasks:
         jobs: Jobs,
         deciding: Deciding,
         learning: Learning,
-        allowances: Allowances,
+        allowances: Accounts,
         meters: Meters,
         specs: Mapping[str, ModelSpec],
         ensure_workers: Callable[[], object],
@@ -83,9 +91,46 @@ class Tasks:
             self._allowances.settle(reserved, Decimal(0))
             return submitted
         self._note(decided, client, request_id)
-        self._in_background(asyncio.create_task(self._follow(submitted.job_id, decided, reserved)))
+        self._in_background(asyncio.create_task(self._follow(submitted.job_id, decided.arm, reserved)))
         await self.ensure_workers()
         return submitted
+
+    async def retry(self, job_id: str, owner: str | None) -> Job:
+        """Queue a dead job again, at the expense of the key that submitted it.
+
+        Raises:
+            Refusal: 404 there is none, or it is somebody else's; 409 it is not dead; 429 no room in queue or budget.
+        """
+        dead: Job = await self._jobs.call("jobs", "job", job_id, owner)
+        order = Order.model_validate_json(dead.payload)
+        await self._allowances.refill(dead.key_id)
+        reserved = self._allowances.reserve(Client(dead.key_id, frozenset()), order.most_usd)
+        try:
+            job: Job = await self._jobs.call("jobs", "retry", job_id, owner)
+        except BaseException:
+            self._allowances.settle(reserved, Decimal(0))
+            raise
+        self._in_background(asyncio.create_task(self._follow(job_id, order.arm, reserved)))
+        await self.ensure_workers()
+        return job
+
+    async def retry_all(self) -> list[str]:
+        """Retry dead jobs, those that died first first, as far as there is room; their ids.
+
+        Raises:
+            Refusal: 429 there is no room for any.
+        """
+        dead: list[Job] = await self._jobs.call("jobs", "dead_letters", None, _MOST_AT_ONCE)
+        ids: list[str] = []
+        refused: Refusal | None = None
+        for job in reversed(dead):
+            try:
+                ids.append((await self.retry(job.job_id, None)).job_id)
+            except Refusal as refusal:
+                refused = refused or refusal
+        if refused is not None and not ids:
+            raise refused
+        return ids
 
     async def ensure_workers(self) -> None:
         """See to it that somebody works."""
@@ -130,7 +175,7 @@ class Tasks:
         self._learning.note(made)
         self._meters.decision(decided.arm, decided.reason)
 
-    async def _follow(self, job_id: str, decided: Decided, reserved: Reservation) -> None:
+    async def _follow(self, job_id: str, arm: str, reserved: Reservation) -> None:
         """Settle a job's account when it has ended."""
         job = None
         while job is None:
@@ -141,15 +186,10 @@ class Tasks:
             return
         result = TaskResult.model_validate_json(job.result)
         self._allowances.settle(reserved, result.cost_usd)
-        self._account(result, decided, reserved.key_id)
+        self._account(arm, result)
 
-    def _account(self, result: TaskResult, decided: Decided, key_id: str) -> None:
-        arm, tokens = decided.arm, (result.input_tokens, result.cached_tokens, result.output_tokens)
-        latency_seconds = result.latency_seconds or 0.0
-        now = self._clock.now_seconds()
-        self._learning.note(
-            Answered(now, decided.decision_id, key_id, arm, result.cost_usd, *tokens, latency_seconds, result.failure)
-        )
+    def _account(self, arm: str, result: TaskResult) -> None:
+        tokens = (result.input_tokens, result.cached_tokens, result.output_tokens)
         if result.cost_usd is not None:
             self._meters.spend(arm, result.cost_usd)
         for kind, count in zip(("input", "cached", "output"), tokens, strict=True):

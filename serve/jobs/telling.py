@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from krins.domain import Call, GateResult, Judgement, Outcome, Round
+from krins.domain import Call, FailureKind, GateResult, Judgement, Outcome, Round
 from krins.pipeline.patches import change_of
 from krins.pipeline.tasks import CodingTask
 from serve.jobs.models import Gate, JudgesWord, Order, ReviewRound, Spent, TaskResult, TaskVerdict
@@ -22,6 +22,7 @@ def result_of(outcome: Outcome, coding: CodingTask, order: Order) -> TaskResult:
         judgement=None if submitted.judgement is None else _judgement(submitted.judgement),
         rounds=[_round(found) for found in outcome.rounds],
         failure=None if outcome.failure is None else outcome.failure.message,
+        quality=_quality(outcome, coding),
         cost_usd=outcome.cost_usd,
         input_tokens=None if usage is None else usage.input_tokens,
         cached_tokens=None if usage is None else usage.cached_tokens,
@@ -51,6 +52,12 @@ def _verdict(outcome: Outcome, coding: CodingTask) -> TaskVerdict:
         checks_total=verdict.checks_total,
         evidence=verdict.evidence,
     )
+
+
+def _quality(outcome: Outcome, coding: CodingTask) -> float | None:
+    """As in an evaluation: a model without a usable answer has failed; one whose budget was too small has not."""
+    is_the_models = outcome.failure is None or outcome.failure.kind is FailureKind.MODEL
+    return float(outcome.quality == 1.0) if coding.tests and is_the_models else None
 
 
 def _gate(result: GateResult) -> Gate:

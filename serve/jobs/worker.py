@@ -3,8 +3,9 @@
 The loop that talks to the keeper does nothing else, so that heavy imports and long checks never keep a heartbeat back.
 Invariants: a job whose lease is lost is dropped, and nothing more is said of it; one that somebody cancels is stopped
 within a heartbeat, or as soon as a check in the sandbox ends; whatever else goes wrong is said of the attempt, and the
-queue decides whether it is tried again. An outcome that hidden tests judged is fed back before the job is done: a
-worker that dies in between says it twice, and the learner counts a decision once.
+queue decides whether it is tried again. What an answer cost is noted, and an outcome that hidden tests judged fed back,
+before the job is done: a worker that dies in between says it twice, and the learner counts both once; what the learner
+said to the feedback, or why it said nothing, stands in the result.
 Left out: what is done (`serve.jobs.coordinator`), and the actor (`serve.jobs.worker_actor`).
 """
 
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 
 from krins.errors import KrinsError, UserError
 from krins.interfaces import Clock
-from serve.interfaces import Feedback
+from serve.interfaces import Answered, Feedback
 from serve.jobs.job import Job
 from serve.jobs.models import Order, TaskResult
 from serve.web import Refusal
@@ -26,11 +27,14 @@ from serve.web import Refusal
 HEARTBEAT_SECONDS = 1.0
 _POLL_SECONDS = 20.0
 _SAY_AGAIN_SECONDS = 1.0
+_FEEDBACK_TRIES = 10
+"""While the learner is out of reach; it is restarted within seconds."""
 
 Tell = Callable[[str, int], None]
 Do = Callable[[str, Order, Tell], Coroutine[Any, Any, TaskResult]]
 """From a job's id, what was ordered, and whom to tell what begins, to the result."""
-SendFeedback = Callable[[Feedback], Awaitable[None]]
+TellLearner = Callable[[Answered, Feedback | None], Awaitable[str]]
+"""What an answer cost, and how good it was if anybody knows; returns the status of the receipt."""
 
 
 class Jobs(Protocol):
@@ -44,12 +48,12 @@ class Jobs(Protocol):
 class Worker:
     """Works for as long as it is let."""
 
-    def __init__(self, jobs: Jobs, do: Do, feedback: SendFeedback, clock: Clock) -> None:
-        self._jobs, self._do, self._feedback, self._clock = jobs, do, feedback, clock
+    def __init__(self, jobs: Jobs, do: Do, tell_learner: TellLearner, clock: Clock) -> None:
+        self._jobs, self._do, self._tell_learner, self._clock = jobs, do, tell_learner, clock
 
-    async def run(self) -> None:
+    async def run(self, is_wanted: Callable[[], bool]) -> None:
         """Raises Refusal 503 when the keeper is out of reach for longer than a restart of it takes."""
-        while True:
+        while is_wanted():
             await self.work_once(_POLL_SECONDS)
 
     async def work_once(self, wait_seconds: float) -> bool:
@@ -81,20 +85,43 @@ class Worker:
         except Exception as failure:
             said: tuple[Any, ...] = ("fail", _in_words(failure), not isinstance(failure, UserError))
         else:
-            said = ("stopped",) if result is None else ("finish", await self._fed_back(order, result))
+            said = ("stopped",) if result is None else ("finish", await self._told(job, order, result))
         finally:
             loop.call_soon(steps.put_nowait, None)
             await telling
             beating.cancel()
         await self._say(job, *said)
 
-    async def _fed_back(self, order: Order, result: TaskResult) -> str:
-        if result.verdict.by == "hidden tests" and order.decision_id:
-            quality = 1.0 if result.verdict.passed else 0.0
-            feedback = Feedback(order.decision_id, quality, result.cost_usd, result.latency_seconds)
-            with suppress(KrinsError):  # the caller has the decision's id, and may say it again
-                await self._feedback(feedback)
-        return result.model_dump_json()
+    async def _told(self, job: Job, order: Order, result: TaskResult) -> str:
+        """The result, as it is recorded once the learner knows what it has to."""
+        answered = Answered(
+            # Not now: an attempt that says it again says the same, which then counts once.
+            at_seconds=job.created_at_seconds,
+            decision_id=order.decision_id,
+            key_id=job.key_id,
+            arm=order.arm,
+            cost_usd=result.cost_usd,
+            input_tokens=result.input_tokens,
+            cached_tokens=result.cached_tokens,
+            output_tokens=result.output_tokens,
+            latency_seconds=result.latency_seconds or 0.0,
+            error=result.failure,
+        )
+        feedback = None
+        if result.quality is not None and order.decision_id:
+            feedback = Feedback(order.decision_id, result.quality, result.cost_usd, result.latency_seconds)
+        said = await self._said_of(answered, feedback)
+        return result.model_copy(update={"feedback": said} if feedback else {}).model_dump_json()
+
+    async def _said_of(self, answered: Answered, feedback: Feedback | None) -> str:
+        for tries in range(1, _FEEDBACK_TRIES + 1):
+            try:
+                return await self._tell_learner(answered, feedback)
+            except Exception as failure:  # the caller has the decision's id, and may say it himself
+                if tries == _FEEDBACK_TRIES or not (isinstance(failure, Refusal) and failure.status == 503):
+                    return f"not taken: {_in_words(failure)}"
+            await self._clock.sleep(_SAY_AGAIN_SECONDS)
+        raise AssertionError("the last try returns")
 
     async def _beat(self, job: Job, work: _Abroad) -> None:
         while True:

@@ -3,8 +3,8 @@
 Clients log what they send and what came of it; the history is then held against the journal, whatever was killed
 meanwhile (Kingsbury, Jepsen, on histories of invocations that end as `ok`, `fail` or, where nobody knows, `info`).
 Promises: an outcome that was acknowledged is in the journal, once, with the quality that was acknowledged; what is in
-the journal was sent by somebody; of one decision one outcome counts; and a learner's state is the journal's, to the
-last bit. Left out: making the history (tests do), and what became of decisions that nobody gave feedback on.
+the journal was sent by somebody; of one decision one outcome counts; each call ends once; and a learner's state is the
+journal's, to the last bit. Left out: making the history (tests do), and decisions that nobody gave feedback on.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def check(history: Iterable[Seen], folder: Path, key: bytes, live_router: str | 
         *_unsent(history, kept),
         *(f"{n} outcomes of {of} count" for of, n in Counter(each.decision_id for each in counted).items() if n > 1),
         *_conflicting(history),
+        *_endless(history),
     ]
     if live_router is not None and live_router != router_text(restored):
         problems.append("the router that is replayed from the journal is not the live one")
@@ -94,3 +95,18 @@ def _conflicting(history: list[Seen]) -> list[str]:
         seen.decision_id for seen in history if seen.event == "ok" and seen.status in ("applied", "recorded")
     )
     return [f"{of} was acknowledged as the first {n} times" for of, n in firsts.items() if n > 1]
+
+
+def _endless(history: list[Seen]) -> list[str]:
+    """A call begins once and ends once."""
+    begun = Counter((seen.client, seen.attempt, seen.decision_id) for seen in history if seen.event == "invoke")
+    ended = Counter((seen.client, seen.attempt, seen.decision_id) for seen in history if seen.event != "invoke")
+    return [
+        f"{call[0]}, attempt {call[1]}: began {_times(begun[call])} and ended {_times(ended[call])}"
+        for call in begun | ended
+        if (begun[call], ended[call]) != (1, 1)
+    ]
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else f"{n} times"

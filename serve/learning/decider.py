@@ -1,7 +1,8 @@
 """The decider: a replica's own copy of the router, which decides without asking anybody.
 
 Invariants: its policy state is the learner's, to the last bit, as of `version`; pending counts are of this replica's
-decisions alone; a decision without feedback is waited for so long and no longer. One event loop uses a decider.
+decisions alone; a decision without feedback is waited for so long and no longer; a router with an arm that this replica
+cannot ask is not gone over to, and `fault` says so. One event loop uses a decider.
 Left out: how events come here (`client`), and what conversations are weighed by (`sticky`).
 """
 
@@ -9,17 +10,19 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from krins.domain import Task
+from krins.errors import KrinsError
 from krins.interfaces import Clock, FloatArray
 from krins.models.spec import ModelSpec
-from krins.routing.router import Router
+from krins.routing.router import Decision, Router
 from serve.interfaces import Decided, Turn
+from serve.learning.chances import Chances, positive
 from serve.learning.events import Event, Pin, Pinned, Settled, Standing
 from serve.learning.ids import DecisionIds, Ticket
 from serve.learning.sticky import OutputTokens, Pins, Weighed, stayed, switched, weigh
@@ -43,6 +46,10 @@ class _Choice(NamedTuple):
     reason: str
 
 
+def _admit_all(arms: Sequence[str]) -> None:
+    """Of a decider whose arms nobody asks."""
+
+
 class Decider:
     """Implements `serve.interfaces.Deciding`.
 
@@ -50,6 +57,7 @@ class Decider:
         specs: arms that have a price, by name; looked up at each use, so it may be filled later.
         patience_seconds: after which a decision without feedback is given up.
         replica: names this one among all; drawn where it is left out.
+        admit: sees to it that these arms can be asked; raises KrinsError where they cannot.
     """
 
     def __init__(
@@ -58,8 +66,9 @@ class Decider:
         clock: Clock,
         patience_seconds: float = 600.0,
         replica: int | None = None,
+        admit: Callable[[Sequence[str]], None] = _admit_all,
     ) -> None:
-        self._specs, self._clock, self._patience_seconds = specs, clock, patience_seconds
+        self._specs, self._clock, self._patience_seconds, self._admit = specs, clock, patience_seconds, admit
         self.replica = secrets.randbits(64) if replica is None else replica
         self._number = 0
         self._open: OrderedDict[int, _Open] = OrderedDict()
@@ -68,7 +77,10 @@ class Decider:
         self._router: Router | None = None
         self._standing: Standing | None = None
         self._ids: DecisionIds | None = None
+        self._chances = Chances()
         self.version = 0
+        self.fault = ""
+        """Why the learner's router was not gone over to; decisions are the former one's, if there is one."""
 
     @property
     def is_ready(self) -> bool:
@@ -96,13 +108,13 @@ class Decider:
         assert self.router is not None and self._ids is not None
         return self._ids
 
-    def decide(self, task: Task, turn: Turn | None = None) -> Decided:
-        """Choose an arm.
+    def decide(self, task: Task, turn: Turn | None = None, *, tells: bool = False) -> Decided:
+        """Choose an arm; `tells`: with its probability, even where that takes a quadrature.
 
         A turn without a conversation that is known here is the router's to decide. Another one stays where its
         conversation is, unless some arm is cheaper for this turn without a prompt cache than staying is with it, and
         the router then chooses one of those. The probability of staying is that of all else, 1 - sum of p(b) over the
-        cheaper arms b, where the policy tells its propensities with a choice; where that takes a quadrature it is None.
+        cheaper arms b, where the policy tells its propensities with a choice, or `tells`.
         """
         router = self.router
         self._give_up_late()
@@ -110,9 +122,9 @@ class Decider:
         features = None if mapping is None else mapping.transform([task])[0]
         pin = None if turn is None or turn.is_first else self._pins.get(turn.conversation)
         if turn is None or pin is None or pin.arm not in router.arms:
-            choice = _Choice(*router.decide(features), "router")
+            choice = _Choice(*self._draw(router, features, tells), "router")
         else:
-            choice = self._next_turn(router, pin, turn, features)
+            choice = self._next_turn(router, pin, turn, features, tells)
         return self._issue(choice, turn, features)
 
     def pinned(self, arm: str) -> Decided:
@@ -135,6 +147,12 @@ class Decider:
 
     def load(self, standing: Standing) -> None:
         """Go on from where the learner stands. Random numbers go on where they are, unless nobody drew any yet."""
+        try:
+            self._admit(standing.snapshot.arms)
+        except KrinsError as failure:
+            self.fault = f"{standing.router} cannot be served here: {failure}"
+            return
+        self.fault = ""
         rng = self._rng(standing)
         cold = standing.snapshot._replace(rng=rng, pending=(0,) * len(standing.snapshot.arms))
         router = Router.resume(cold, arrays=True)
@@ -152,15 +170,22 @@ class Decider:
         for event in events:
             if isinstance(event, Pinned):
                 self._pins.put(event.conversation, event.pin)
-            else:
+            elif not self.fault:
                 self._settle(event)
 
-    def _next_turn(self, router: Router, pin: Pin, turn: Turn, features: FloatArray | None) -> _Choice:
+    def _draw(self, router: Router, features: FloatArray | None, tells: bool) -> Decision:
+        return self._chances.draw(router, features, self._at) if tells else router.decide(features)
+
+    @property
+    def _at(self) -> tuple[int, int]:
+        return self.standing.epoch, self.version
+
+    def _next_turn(self, router: Router, pin: Pin, turn: Turn, features: FloatArray | None, tells: bool) -> _Choice:
         weighed = weigh(pin, turn, self._specs, router.arms, self._outputs, self._clock.now_seconds())
         if not weighed.saving_usd:
             router.expect(pin.arm)
             return _Choice(pin.arm, 1.0, stayed(weighed))
-        drawn = router.decide(features)
+        drawn = self._draw(router, features, tells)
         if drawn.arm in weighed.saving_usd:
             return _Choice(drawn.arm, drawn.probability, switched(weighed, drawn.arm))
         router.abandon(drawn.arm)
@@ -169,9 +194,8 @@ class Decider:
         return _Choice(pin.arm, probability, stayed(weighed))
 
     def _stays(self, router: Router, weighed: Weighed, features: FloatArray | None) -> float:
-        propensities = router.propensities(features)
-        leaves = sum(float(propensities[router.arms.index(arm)]) for arm in weighed.saving_usd)
-        return min(max(1.0 - leaves, np.finfo(np.float64).tiny), 1.0)
+        chances = self._chances.of(router, features, self._at)
+        return positive(1.0 - sum(chances[arm] for arm in weighed.saving_usd))
 
     def _issue(self, choice: _Choice, turn: Turn | None, features: FloatArray | None) -> Decided:
         """`choice` is pending with the router already."""

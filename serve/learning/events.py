@@ -38,7 +38,9 @@ class Pin(NamedTuple):
     at_seconds: float
     """When its last turn was sent there."""
     prompt_tokens: int
-    """Of that turn: what the provider may still have in its prompt cache. 0: unknown."""
+    """Of that turn: what the provider may still have in its prompt cache. 0: unknown, or too long ago."""
+    cached_share: float | None = None
+    """Of the turn before that one, what the provider said that it had in its cache; None: it did not say yet."""
 
 
 class Pinned(NamedTuple):

@@ -66,7 +66,7 @@ class _Reading:
 
     def take(self, record: Record, wanted: frozenset[int]) -> None:
         if isinstance(record, Decided | Answered):
-            self.learnt.hear(record)
+            self.learnt.told.hear(record)
         if isinstance(record, Decided):
             self.reasons[record.decision_id] = record.reason
         self._keep_state(wanted)

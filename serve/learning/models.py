@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from serve.web import WholeNumber
+
 
 class _Asked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
@@ -29,17 +31,17 @@ class RouteRequest(_Asked):
     repository: str | None = Field(None, max_length=200)
     conversation: str | None = Field(None, min_length=1, max_length=200)
     """Any name: turns of one conversation stay on one model unless another is cheaper even without its prompt cache."""
-    prompt_tokens: int | None = Field(None, ge=0, le=100_000_000)
+    prompt_tokens: WholeNumber | None = Field(None, ge=0, le=100_000_000)
     """Of the whole turn; by default a quarter of the prompt's bytes."""
-    max_output_tokens: int | None = Field(None, ge=1, le=100_000_000)
+    max_output_tokens: WholeNumber | None = Field(None, ge=1, le=100_000_000)
 
 
 class RouteAnswer(_Told):
     decision_id: str
     """For /v1/feedback: signed and self-contained."""
     model: str
-    propensity: float | None
-    """Probability with which the model was chosen; null where nobody computes it."""
+    propensity: float
+    """Probability with which the model was chosen, of a later turn given where its conversation is."""
     reason: str
     router: str
     version: int
@@ -98,6 +100,8 @@ class ReceiptAnswer(_Told):
     reward: float | None
     version: int
     """Outcomes that the learner had learnt after it."""
+    note: str | None = None
+    """Why it was not learnt from."""
 
 
 class ReceiptsAnswer(_Told):

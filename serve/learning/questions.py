@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from krins.errors import KrinsError
+from krins.errors import KrinsError, UserError
 from serve.learning.learner import Learner
 from serve.learning.learnt import router_text
-from serve.learning.registry import Registry
+from serve.learning.takeover import TakeOver
 from serve.web import Refusal
 
 _ROOT = Path(__file__).parents[2]
@@ -25,9 +25,8 @@ _PATIENCE_SECONDS = 120.0
 
 
 class Questions:
-    def __init__(self, learner: Learner, registry: Registry, home: Path) -> None:
-        self._learner, self._registry, self._home = learner, registry, home
-        self._taking_over = asyncio.Lock()
+    def __init__(self, learner: Learner, takeover: TakeOver, home: Path) -> None:
+        self._learner, self._takeover, self._home = learner, takeover, home
         self._analysing = asyncio.Lock()
         """One at a time: each is a process."""
         self._answers: Mapping[str, Callable[..., Awaitable[Mapping[str, Any]]]] = {
@@ -55,7 +54,7 @@ class Questions:
 
     async def state(self) -> Mapping[str, Any]:
         learner, learnt = self._learner, self._learner.learnt
-        current = learnt.current
+        current, registry = learnt.current, self._takeover.registry
         return {
             "router": None if current is None else current.name,
             "policy": None if current is None else type(current.router.policy).__name__,
@@ -66,7 +65,7 @@ class Questions:
             "frozen": learnt.frozen,
             "began_at_seconds": None if current is None else current.began.at_seconds,
             "former": [epoch.name for epoch in learnt.former],
-            "registry": {"uri": self._registry.uri, "status": self._registry.status, "left": learnt.ignored},
+            "registry": {"uri": registry.uri, "status": registry.status, "left": learnt.ignored},
             "process": os.getpid(),
             "journal": {
                 "segment": learner.segment,
@@ -126,33 +125,14 @@ class Questions:
     async def check(self, who: str, token: str) -> Mapping[str, Any]:
         """Ask the registry now, and take over what it has."""
         try:
-            await self.take_over(who or token, force=True)
+            await self._takeover.look(who or token, force=True)
+        except Refusal:
+            raise
+        except UserError as failure:
+            raise Refusal(409, "router_refused", failure.message, failure.remedy) from failure
         except KrinsError as failure:
-            if isinstance(failure, Refusal):
-                raise
             raise Refusal(503, "registry_out_of_reach", failure.message, failure.remedy) from failure
         return await self.state()
-
-    async def take_over(self, who: str, force: bool = False) -> bool:
-        """Take what the registry has, if that is another router than the present, and not one that was left.
-
-        Raises:
-            KrinsError: the registry is out of reach, or its router cannot be used.
-        """
-        import time
-
-        async with self._taking_over:
-            loaded = await self._registry.look(time.time(), force)
-            current = self._learner.learnt.current
-            if loaded is None:
-                return False
-            is_served = (
-                current is not None and current.name == loaded.identity and current.began.uri == self._registry.uri
-            )
-            if is_served or loaded.identity == self._learner.learnt.ignored:
-                return False
-            await self._learner.begin(loaded, self._registry.uri, who)
-            return True
 
     async def _control(
         self, what: Literal["freeze", "unfreeze", "rollback"], who: str, token: str

@@ -44,6 +44,8 @@ class Began(_Record):
     """The service's."""
     who: str
     at_seconds: float
+    state: str | None = None
+    """Text of a router: what goes on as it stands, with another floor. None: it begins as it was loaded."""
 
 
 class Decided(_Record):

@@ -2,8 +2,9 @@
 
 A registry in an SQLite file is asked only when the file has changed; one behind HTTP by one request for the alias
 (MLflow REST API, "Get Model Version By Alias"). Only where there is news, or where neither is possible, does a process
-of its own load the version (`fetch`). Invariants: a registry that is out of reach changes nothing, and says so; the
-value of a password is in no message. Left out: what to do with a champion (`actor`).
+of its own load the version (`fetch`). Invariants: a registry that is out of reach, or has a router with arms that
+nobody knows how to ask, changes nothing, and `status` says so; the value of a password is in no message. Left out: what
+to do with a champion (`takeover`).
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ import json
 import os
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
-from krins.errors import TrackingFault
+from krins.errors import KrinsError, TrackingFault, UserError
 from krins.runs.store import Store, default_home
 from krins.runs.tracking import resolve_uri
 from krins.runs.tracking.registry import parse_model_uri
 from serve.learning.loading import SUITE, Loaded
 
+UNASKABLE = 3
+"""Exit code of `fetch` for a router with arms that nobody knows how to ask."""
 _PATIENCE_SECONDS = 120.0
 _ASK_SECONDS = 5.0
 _ROOT = Path(__file__).parents[2]
@@ -35,10 +38,18 @@ class Registry:
 
     Args:
         uri: as `serve.settings.ServiceArgs.router`.
+        models: that the service is told how to ask; others it finds in the catalogue, or not.
     """
 
-    def __init__(self, uri: str, tracking_uri: str | None, home: Path | None, environ: Mapping[str, str] = os.environ):
-        self.uri, self._home = uri, home or default_home()
+    def __init__(
+        self,
+        uri: str,
+        tracking_uri: str | None,
+        home: Path | None,
+        models: Collection[str] = (),
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.uri, self._home, self._models = uri, home or default_home(), models
         self._environ = environ
         self._asked_uri = tracking_uri
         self._known: object = None
@@ -56,6 +67,7 @@ class Registry:
 
         Raises:
             TrackingFault: the registry is out of reach, or does not hand it out.
+            UserError: it has arms that nobody knows how to ask; it is not loaded again before the registry changes.
         """
         try:
             sign = await asyncio.to_thread(self._sign)
@@ -64,11 +76,18 @@ class Registry:
                 return None
             self._asked_at_seconds = now_seconds
             loaded = await self._fetch()
+        except UserError as failure:
+            self._known, self.status = sign, f"not taken over: {failure.message}; {failure.remedy}"
+            raise
         except TrackingFault as failure:
             self.status = f"out of reach: {failure.message}"
             raise
         self._known, self.status = sign, "ok"
         return loaded
+
+    def forget(self) -> None:
+        """Load again at the next look: what was loaded last could not be used."""
+        self._known, self._asked_at_seconds = None, 0.0
 
     def _sign(self) -> object:
         """Something that changes when the registry does; None where nothing like that is to be had."""
@@ -110,6 +129,7 @@ class Registry:
             self.uri,
             self._asked_uri or "",
             str(self._home),
+            *self._models,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**self._environ, "PYTHONPATH": path},
@@ -118,14 +138,23 @@ class Registry:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 out, err = await process.communicate()
         except TimeoutError:
-            process.kill()
-            await process.wait()
             raise TrackingFault(f"{self.uri} was not loaded within {_PATIENCE_SECONDS:.0f} s", "see to it") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         lines = out.decode().strip().splitlines()
         if process.returncode or not lines:
-            said = " ".join(err.decode(errors="replace").split())[-600:] or f"exit code {process.returncode}"
-            raise TrackingFault(said, "what is loaded already goes on serving")
+            raise _failure(process.returncode, err.decode(errors="replace"))
         try:
             return Loaded.model_validate_json(Path(lines[-1]).read_text(encoding="utf-8"))
         except (OSError, ValueError) as failure:
             raise TrackingFault(f"{lines[-1]} cannot be read: {failure}", "see to it") from failure
+
+
+def _failure(exit_code: int | None, said: str) -> KrinsError:
+    if exit_code == UNASKABLE:
+        message, _, remedy = said.strip().partition("\n  remedy: ")
+        return UserError(message, remedy)
+    words = " ".join(said.split())[-600:] or f"exit code {exit_code}"
+    return TrackingFault(words, "what is loaded already goes on serving")

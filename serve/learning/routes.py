@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from krins.domain import Task
 from krins.interfaces import Clock
-from serve.interfaces import Deciding, DecisionMade, Feedback, Learning, Meters, Receipt, Turn
+from serve.interfaces import Decided, DecisionMade, Feedback, Learning, Meters, Receipt, Turn
 from serve.learning import models
 from serve.web import Answer, Call, Handler, Route, Scope
 
@@ -38,17 +38,23 @@ _STATE = {
 _RECEIPT = {"decision_id": _DECISION, "status": "applied", "reward": 1.0, "version": 1235}
 
 
+class Telling(Protocol):
+    """`serve.interfaces.Deciding`, with probabilities whatever they take."""
+
+    def decide(self, task: Task, turn: Turn | None = None, *, tells: bool = False) -> Decided: ...
+
+
 class LearningRoutes:
     """The handlers."""
 
-    def __init__(self, deciding: Deciding, learning: Learning, meters: Meters, clock: Clock) -> None:
+    def __init__(self, deciding: Telling, learning: Learning, meters: Meters, clock: Clock) -> None:
         self._deciding, self._learning, self._meters, self._clock = deciding, learning, meters, clock
 
     async def route(self, call: Call) -> Answer:
         asked: models.RouteRequest = call.data
         task = Task("", asked.prompt, asked.category, None, asked.language, asked.repository)
         turn = _turn(asked, call.client.key_id)
-        decided = self._deciding.decide(task, turn)
+        decided = self._deciding.decide(task, turn, tells=True)
         self._learning.note(
             DecisionMade(
                 at_seconds=self._clock.now_seconds(),
@@ -103,7 +109,7 @@ class LearningRoutes:
         return ask
 
 
-def routes(deciding: Deciding, learning: Learning, meters: Meters, clock: Clock) -> list[Route]:
+def routes(deciding: Telling, learning: Learning, meters: Meters, clock: Clock) -> list[Route]:
     """The table of this part."""
     handlers = LearningRoutes(deciding, learning, meters, clock)
     return [*_using(handlers), *_looking(handlers), *_steering(handlers)]
@@ -225,7 +231,12 @@ def _steering(handlers: LearningRoutes) -> list[Route]:
             "Go back to the router that served before, as it stood",
             {409: "No router served before this one."},
         ),
-        steer("/api/router/check", "check", "Ask the registry for a new champion now", {}),
+        steer(
+            "/api/router/check",
+            "check",
+            "Ask the registry for a new champion now",
+            {409: "It has arms that nobody knows how to ask."},
+        ),
     ]
 
 
@@ -249,4 +260,5 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
         "status": receipt.status,
         "reward": receipt.reward,
         "version": receipt.version,
+        "note": receipt.note,
     }

@@ -29,6 +29,7 @@ from krins.runs.journal import JournalWriter, read_journal
 from krins.runs.store import published, sync_folder
 from serve.learning.ids import DecisionIds
 from serve.learning.learnt import Learnt, replayed
+from serve.learning.learnt_file import from_json
 from serve.learning.records import Opened, Record, parse
 from serve.learning.seen import Part, Seen
 
@@ -217,7 +218,7 @@ def _checkpoint(folder: Path, number: int, ids: DecisionIds) -> Learnt | None:
         for part in found["parts"]:
             with np.load(folder / f"seen-{part:08}.npz") as arrays:
                 seen.restore(Part.of(arrays))
-        return Learnt.from_json(ids, found["learnt"], seen)
+        return from_json(ids, found["learnt"], seen)
     except (OSError, ValueError, KeyError, TypeError, KrinsError):
         return None
 

@@ -20,10 +20,13 @@ from serve.interfaces import Turn
 from serve.learning.events import Pin, Pinned
 
 CACHE_SECONDS = 300.0
-"""How long providers keep a prompt since it was last used: Anthropic's default, 5 minutes (Anthropic, Prompt caching,
-"Cache lifetime"); OpenAI's are "generally cleared after 5-10 minutes of inactivity" (OpenAI, Prompt caching)."""
+"""How long providers keep a prompt since it was last used. Anthropic: 5 minutes by default, begun anew at each use
+(platform.claude.com/docs/en/build-with-claude/prompt-caching); OpenAI: 5 to 10 minutes of inactivity, an hour at most,
+unless a request or a newer model asks for 24 hours (developers.openai.com/api/docs/guides/prompt-caching). The shortest
+is taken: a conversation that is held for a cache which is gone costs more than one that leaves too early."""
 LEAST_CACHED_TOKENS = 1024
-"""Shorter prompts are not cached (both pages; a few models have a higher limit)."""
+"""Shorter prompts are not cached: so at OpenAI; at Anthropic from 512 to 4,096 by model (same pages). What a model does
+with prompts between is seen from what it says it had cached."""
 MAX_CONVERSATIONS = 100_000
 _UNKNOWN_OUTPUT_TOKENS = 1024
 
@@ -43,8 +46,11 @@ class Pins:
         known = self._pins.get(conversation)
         if known is not None and known.at_seconds > pin.at_seconds:
             return
-        if known is not None and known.arm == pin.arm and not pin.prompt_tokens:
-            pin = pin._replace(prompt_tokens=known.prompt_tokens)
+        if known is not None and known.arm == pin.arm:
+            is_kept = pin.at_seconds - known.at_seconds <= CACHE_SECONDS
+            tokens = pin.prompt_tokens or (known.prompt_tokens if is_kept else 0)
+            share = known.cached_share if pin.cached_share is None else pin.cached_share
+            pin = pin._replace(prompt_tokens=tokens, cached_share=share)
         self._pins[conversation] = pin
         self._pins.move_to_end(conversation)
         if len(self._pins) > self._capacity:
@@ -55,6 +61,17 @@ class Pins:
 
     def __len__(self) -> int:
         return len(self._pins)
+
+
+def cached_share(pin: Pin | None, arm: str, cached_tokens: int | None) -> float | None:
+    """What part of the turn before a provider had in its cache, as it says with the answer to a turn.
+
+    Args:
+        pin: of the conversation, before the answer. A turn that had nothing long enough before it tells nothing.
+    """
+    if pin is None or pin.arm != arm or cached_tokens is None or pin.prompt_tokens < LEAST_CACHED_TOKENS:
+        return None
+    return min(1.0, cached_tokens / pin.prompt_tokens)
 
 
 class OutputTokens:
@@ -96,10 +113,13 @@ def weigh(
 ) -> Weighed:
     """Compare staying on `pin.arm` with each other arm for this turn alone.
 
+    Of the last prompt the provider is taken to have what it had of the one before; all of it while it did not say.
+
     Args:
         now: seconds since the epoch.
     """
-    cached = min(pin.prompt_tokens, turn.prompt_tokens) if now - pin.at_seconds <= CACHE_SECONDS else 0
+    share = 1.0 if pin.cached_share is None else pin.cached_share
+    cached = min(int(share * pin.prompt_tokens), turn.prompt_tokens) if now - pin.at_seconds <= CACHE_SECONDS else 0
     cached = cached if cached >= LEAST_CACHED_TOKENS else 0
 
     def price(arm: str, cached_tokens: int) -> Decimal | None:

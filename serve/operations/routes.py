@@ -1,7 +1,7 @@
 """The routes of those who run the service: /health, /health/live, /health/ready, /metrics.
 
 Invariants: they are answered however much there is to do, and whether the service is ready or not; health is open to
-everybody and tells nothing secret; metrics, which name models and what they cost, ask for a key off loopback.
+everybody and tells nothing secret; metrics, which name models and what they cost, ask for a key.
 Left out: what is looked at (`serve.operations.checks`) and counted (`serve.operations.meters`).
 """
 
@@ -27,12 +27,8 @@ class Ready(BaseModel):
     ready: bool = True
 
 
-def routes(health: Health, exposition: Callable[[], bytes], is_metrics_open: bool) -> list[Route]:
-    """
-    Args:
-        exposition: all that was counted, in Prometheus' text format.
-        is_metrics_open: whether metrics ask for no key: on loopback.
-    """
+def routes(health: Health, exposition: Callable[[], bytes]) -> list[Route]:
+    """`exposition`: all that was counted, in Prometheus' text format."""
 
     async def full(call: Call) -> Answer:
         return Answer.of(health.report())
@@ -90,7 +86,7 @@ def routes(health: Health, exposition: Callable[[], bytes], is_metrics_open: boo
             "GET",
             "/metrics",
             metrics,
-            None if is_metrics_open else Scope.ANY,
+            Scope.ANY,
             "What was counted, by all replicas of this node, for Prometheus",
             TAG,
             content_type=_METRICS_TYPE,

@@ -112,8 +112,11 @@ class BudgetAllowances:
         Raises:
             Refusal: 429 `budget_exhausted`, or 503 where the keeper, who may have more, is out of reach.
         """
-        if self._limit_of(client.key_id) is None:
+        limit_usd = self._limit_of(client.key_id)
+        if limit_usd is None:
             return Reservation("", _ZERO)
+        if usd > limit_usd:
+            raise _exhausted(usd)
         lease = self._leases.setdefault(client.key_id, _Lease())
         lease.used_at_seconds = self._clock.monotonic_seconds()
         lease.dearest_usd = max(lease.dearest_usd, usd)
@@ -176,13 +179,7 @@ class BudgetAllowances:
                 503, "budget_unknown", "the keeper of budgets is out of reach", "try again", retry_after_seconds=1.0
             )
         if lease.is_exhausted:
-            return Refusal(
-                429,
-                "budget_exhausted",
-                f"the budget of the key has no room for a call that may cost ${usd:f}",
-                "ask for less output or a cheaper model, or have the budget raised",
-                retry_after_seconds=60.0,
-            )
+            return _exhausted(usd)
         # More is being leased; there may be room in a moment.
         return Refusal(429, "budget_busy", "the key's budget is being looked up", "try again", retry_after_seconds=1.0)
 
@@ -190,3 +187,14 @@ class BudgetAllowances:
         if not self._is_bank_away:
             _LOG.warning("the keeper of budgets is out of reach: %s", failure)
         self._is_bank_away = True
+
+
+def _exhausted(usd: Decimal) -> Refusal:
+    return Refusal(
+        429,
+        "budget_exhausted",
+        f"the budget of the key has no room for a call that may cost ${usd:f}",
+        "ask for less output or a cheaper model, or have the budget raised",
+        retry_after_seconds=60.0,
+        headers=[(b"x-should-retry", b"false")],  # or OpenAI's and Anthropic's clients would wait so long, twice
+    )

@@ -15,6 +15,7 @@ import openai
 import orjson
 import uvicorn
 from pydantic import ValidationError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from krins.clock import SystemClock
@@ -161,14 +162,13 @@ async def shell(
     purse = purse or Purse()
     by_name = {each.name: each for each in specs}
     gateway = Gateway(by_name, chooser, notes, purse, told, clock, fallback, label)
-    table = {(route.method, route.path): route for route in routes(gateway)}
-    config = uvicorn.Config(_application(table), log_level="error", http="httptools", ws="none")
+    table: dict[tuple[str, str], Route] = {(route.method, route.path): route for route in routes(gateway)}
+    config = uvicorn.Config(_application(table), log_level="error", ws="none")
     config.load()
-    state, protocol = ServerState(), config.http_protocol_class
-    assert not isinstance(protocol, str)
+    state = ServerState()
     # Without uvicorn's own main loop, which looks ten times a second whether it shall end.
     server = await asyncio.get_running_loop().create_server(
-        lambda: protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        lambda: HttpToolsProtocol(config, state, {}), "127.0.0.1", 0
     )
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:

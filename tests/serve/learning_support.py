@@ -29,6 +29,8 @@ class LocalLink:
         self.learner = learner
         self.cut = 0
 
+    async def introduce(self) -> None: ...
+
     async def call(self, method: str, *arguments: Any) -> Any:
         if method == "note":
             self.learner.note(*arguments)
@@ -53,11 +55,9 @@ def loaded_router(
     )
 
 
-def open_learner(
-    folder: Path, clock: FakeClock | None = None, *, max_bytes: int = MAX_SEGMENT_BYTES, floor: float = 0.0
-) -> Learner:
+def open_learner(folder: Path, clock: FakeClock | None = None, *, max_bytes: int = MAX_SEGMENT_BYTES) -> Learner:
     segments = Segments(folder, lock_seconds=0.0, max_bytes=max_bytes)
-    return Learner(segments, KEY, clock or FakeClock(1e9), floor)
+    return Learner(segments, KEY, clock or FakeClock(1e9))
 
 
 async def connected(learner: Learner, clock: FakeClock, replicas: int = 1) -> Sequence[tuple[Decider, LearningClient]]:

@@ -75,6 +75,15 @@ def test_claims_of_a_dead_replica_are_free_when_its_lease_ends_and_it_cannot_end
     assert shop.store.end("k", OTHER, ANSWER)
 
 
+def test_a_replica_that_asks_is_alive_however_late_its_renewal() -> None:
+    shop = Shop()
+    assert shop.store.begin("k", "p", ONE) is None
+    shop.clock.advance(LEASE_SECONDS + 1.0)
+    shop.refuses(409, "request_in_flight", Claim(ONE.replica, "a duplicate that reached the same replica"))
+    shop.refuses(409, "request_in_flight", OTHER)
+    assert shop.store.end("k", ONE, ANSWER)
+
+
 def test_answers_that_are_too_large_are_not_kept_and_nothing_is_executed_twice() -> None:
     shop = Shop()
     shop.store.begin("k", "p", ONE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,15 @@ from hypothesis.extra.numpy import arrays
 
 from krins.clock import FakeClock
 from krins.domain import Task, Usage
+from krins.errors import UserError
 from krins.interfaces import Policy
 from krins.models.spec import ModelSpec
 from krins.routing.baselines import FixedArm, UniformRandom
 from krins.routing.floor import ExplorationFloor
+from krins.routing.forgetting import Discounted, SlidingWindow
+from krins.routing.quality_floor import QualityFloor
 from krins.routing.router import Router
-from krins.routing.thompson import ThompsonBeta
+from krins.routing.thompson import ThompsonBeta, ThompsonNormal
 from krins.suite import LiveModel
 from serve.interfaces import Turn
 from serve.learning.decider import Decider
@@ -245,3 +248,91 @@ def test_the_conversation_that_was_quiet_longest_is_forgotten() -> None:
     assert [name for name, _ in pins] == ["a", "c"]
     pins.put("c", Pin("large", 8.0, 1))
     assert pins.get("c") == Pin("small", 9.0, 1)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        ThompsonBeta(),
+        ThompsonNormal(),
+        QualityFloor(1, 0.1),
+        ExplorationFloor(ThompsonBeta(), 0.1),
+        Discounted(ThompsonBeta(), 0.9),
+        SlidingWindow(ThompsonBeta(), 20),
+    ],
+)
+def test_who_asks_for_a_probability_is_told_it(policy: Policy[Any]) -> None:
+    """It is the policy's own, anew after each outcome; and the decision is the same as for who does not ask."""
+    clock = FakeClock(1e9)
+    decider, silent = _decider(policy, clock), _decider(policy, clock)
+    for number in range(12):
+        decider.decide(TASK), silent.decide(TASK)  # something is pending
+        propensities = decider.router.propensities()
+        told, quiet = decider.decide(TASK, tells=True), silent.decide(TASK)
+        assert (told.arm, quiet.probability) == (quiet.arm, None)
+        assert decider.router.pending == silent.router.pending
+        assert propensities.sum() == pytest.approx(1.0, abs=1e-9)
+        assert told.probability == pytest.approx(propensities[ARMS.index(told.arm)], abs=1e-12)
+        assert IDS.read(told.decision_id).ticket.probability == told.probability
+        for one, decided in ((decider, told), (silent, quiet)):
+            key = IDS.read(decided.decision_id).key
+            quality = float(number % 2)
+            one.apply([Settled(key, 9, 1, number + 1, decided.arm, quality, None, None, quality, 0.001)])
+
+
+def test_a_quadrature_is_done_once_for_each_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+    real = Router.propensities
+
+    def counting(self: Router, features: Any = None) -> Any:
+        counted.append(1)
+        return real(self, features)
+
+    monkeypatch.setattr(Router, "propensities", counting)
+    clock = FakeClock(1e9)
+    decider = _decider(ThompsonBeta(), clock)
+    for version in range(1, 4):
+        ids = [decider.decide(TASK, tells=True).decision_id for _ in range(5)]
+        assert len(counted) == version
+        decider.apply([Settled(IDS.read(ids[0]).key, 9, 1, version, "small", 1.0, None, None, 1.0, None)])
+    decider.load(decider.standing._replace(epoch=2))
+    decider.decide(TASK, tells=True)
+    assert len(counted) == 4
+    decider.decide(TASK)
+    decider.decide(TASK, _turn(100, is_first=True))
+    assert len(counted) == 4
+
+
+def test_the_probability_of_staying_is_told_too() -> None:
+    """1 - p(small) - p(middle), the cheaper ones, of a conversation at large."""
+    clock = FakeClock(1e9)
+    for seed in range(30):
+        decider = _decider(ThompsonBeta(), clock, seed=seed)
+        if decider.decide(TASK, _turn(100, is_first=True)).arm == "large":
+            decided = decider.decide(TASK, _turn(100), tells=True)
+            p = decider.router.propensities()[ARMS.index(decided.arm)]
+            assert decided.probability == pytest.approx(p, abs=1e-12)
+
+
+def test_a_router_with_an_arm_that_cannot_be_asked_is_not_gone_over_to() -> None:
+    clock = FakeClock(1e9)
+    known = set(ARMS)
+
+    def admit(arms: Sequence[str]) -> None:
+        if not set(arms) <= known:
+            raise UserError(f"nobody knows {set(arms) - known}", "say how")
+
+    decider = Decider(SPECS, clock, replica=9, admit=admit)
+    other = Standing(2, 0, "other/1", Router(FixedArm(0), ["new"], 0).snapshot(), True, None, KEY, (), {})
+    decider.load(other)
+    assert not decider.is_ready and "other/1 cannot be served here: nobody knows {'new'}" in decider.fault
+    decider.load(other._replace(epoch=1, snapshot=Router(FixedArm(0), ARMS, 0).snapshot(), router="tested/1"))
+    assert (decider.is_ready, decider.fault) == (True, "")
+    decider.load(other)
+    # What the others learn of that router is nothing to this one.
+    decider.apply([Settled(1, 8, 2, 7, "new", 1.0, 1.0, None, 1.0, None)])
+    decided = decider.decide(TASK)
+    assert (decided.arm, decided.epoch, decided.version) == ("small", 1, 0)
+    known.add("new")
+    decider.load(other)
+    assert (decider.decide(TASK).arm, decider.fault) == ("new", "")

@@ -106,7 +106,7 @@ def test_infrastructure_faults_are_tried_again_with_full_jitter_and_end_as_a_dea
     assert world.take().attempt == 4, "numbers of attempts never repeat: they are what fences"
     world.queue.fail(job_id, 4, "nothing mends it", False)
     assert world.state(job_id) == "dead"
-    assert world.queue.requeue(None) == [job_id]
+    assert world.queue.retry(job_id, None).state == "queued"
 
 
 def test_waits_spread_over_all_of_the_interval() -> None:

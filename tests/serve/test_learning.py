@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -31,11 +32,22 @@ from serve.web import Refusal
 from tests.serve.learning_support import ARMS, KEY, connected, loaded_router, open_learner
 
 TASK = Task("t", prompt="Mend it")
+T = TypeVar("T")
 
 
 def _answered(decision_id: str, arm: str, cost: str | None, at_seconds: float = 1e9) -> Answered:
     usd = None if cost is None else Decimal(cost)
     return Answered(at_seconds, decision_id, "k", arm, usd, 100, 0, 50, 1.5, None)
+
+
+async def _in_time(clock: FakeClock, asked: Awaitable[T]) -> T:
+    """Time passes until it is answered."""
+    future = asyncio.ensure_future(asked)
+    while not future.done():
+        await asyncio.sleep(0)
+        await asyncio.to_thread(lambda: None)
+        clock.advance(0.1)
+    return await future
 
 
 def _same_as_journal(learner: Learner, folder: Path) -> None:
@@ -95,12 +107,13 @@ def test_what_nobody_knows_the_cost_of_is_refused_and_one_refusal_leaves_others_
         told, seen, unknown = (decider.decide(TASK) for _ in range(3))
         client.note(_answered(seen.decision_id, seen.arm, "0.02"))
         client.note(_answered(seen.decision_id, seen.arm, "0.01", 1e9 + 1))
-        results = await asyncio.gather(
+        asked = asyncio.gather(
             client.feedback([Feedback(told.decision_id, 1.0, Decimal("0.05"))]),
             client.feedback([Feedback(seen.decision_id, 1.0)]),
             client.feedback([Feedback(unknown.decision_id, 1.0)]),
             return_exceptions=True,
         )
+        results = await _in_time(clock, asked)
         assert [r[0].reward for r in results[:2] if not isinstance(r, BaseException)] == [0.5, 0.7]
         assert isinstance(results[2], Refusal)
         assert (results[2].status, results[2].code) == (422, "cost_unknown")
@@ -124,12 +137,7 @@ def test_a_note_that_comes_twice_is_paid_once(tmp_path: Path) -> None:
         note = _answered(decided.decision_id, decided.arm, "0.02")
         client._link.cut = 1  # type: ignore[attr-defined]
         client.note(note)
-        asked = asyncio.create_task(client.feedback([Feedback(decided.decision_id, 1.0)]))
-        while not asked.done():
-            await asyncio.sleep(0)
-            await asyncio.to_thread(lambda: None)
-            clock.advance(0.1)
-        [receipt] = await asked
+        [receipt] = await _in_time(clock, client.feedback([Feedback(decided.decision_id, 1.0)]))
         assert (receipt.status, receipt.reward) == ("duplicate", 0.8)
         assert decider.version == 1
         assert learner.learnt.arms[decided.arm].answers == 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from krins.clock import FakeClock
+from krins.domain import Task
 from krins.errors import TrackingFault
 from krins.routing.floor import ExplorationFloor
 from krins.routing.state_file import to_json
@@ -15,13 +17,27 @@ from krins.studies.champion import load_router
 from krins.studies.publish_study import publish_study
 from krins.studies.study_journal import TuneOptions
 from krins.studies.tune import tune
+from krins.suite import LiveModel, LiveModelEntry
+from serve.interfaces import Feedback
+from serve.learning.learnt import router_text
 from serve.learning.questions import Questions
-from serve.learning.registry import Registry
-from tests.serve.learning_support import open_learner
+from serve.learning.segments import restore
+from serve.learning.takeover import TakeOver
+from serve.settings import ServiceArgs
+from serve.web import Refusal
+from tests.serve.learning_support import connected, open_learner
 from tests.studies.tuning import write_tunable
 
 NAME = "served"
 URI = f"models:/{NAME}@champion"
+ARMS = [f"model-{number}" for number in range(4)]
+
+
+async def _adopted(takeover: TakeOver, args: ServiceArgs) -> None:
+    """However long it takes here."""
+    await takeover.adopt(args)
+    await takeover._tried.wait()
+    await takeover.close()
 
 
 def test_a_new_champion_takes_over_and_one_that_was_left_does_not(tmp_path: Path) -> None:
@@ -34,29 +50,63 @@ def test_a_new_champion_takes_over_and_one_that_was_left_does_not(tmp_path: Path
         publish_study(home, found.study_id)
 
     async def main() -> None:
-        learner = open_learner(home / "serving" / "learning", FakeClock(1e9), floor=0.05)
-        registry = Registry(URI, None, home)
-        questions = Questions(learner, registry, home)
+        learner = open_learner(home / "serving" / "learning", FakeClock(1e9))
+        models: list[LiveModelEntry] = [LiveModel(name=arm, base_url="http://127.0.0.1:9") for arm in ARMS]
+        args = ServiceArgs(router=URI, home=home, models=models[1:])
+        takeover = TakeOver(learner, args)
+        questions = Questions(learner, takeover, home)
+        registry = takeover.registry
         assert registry.moves
         with pytest.raises(TrackingFault):
-            await questions.take_over("service", force=True)
+            await takeover.look("service", force=True)
         assert registry.status.startswith("out of reach")
         await asyncio.to_thread(register, 1)
-        assert await questions.take_over("registry")
+        # One of its arms nobody knows how to ask: what serves goes on, and it is said why.
+        with pytest.raises(Refusal) as refused:
+            await questions.ask("check", {"who": "me", "token": "0"})
+        assert (refused.value.status, refused.value.code) == (409, "router_refused")
+        status = (await questions.ask("state", {}))["registry"]["status"]
+        assert status.startswith("not taken over: served/1 has arms that cannot be asked: model ")
+        assert ARMS[0] in status and status.endswith("name each under `models` and deploy again")
+        assert learner.learnt.current is None
+        asked_at = registry._asked_at_seconds
+        assert not await takeover.look("registry")
+        assert registry._asked_at_seconds == asked_at, "it is not loaded again before something changes"
+        # The next deployment says how, and it is taken over.
+        await _adopted(takeover, args.model_copy(update={"models": models}))
+        registry = takeover.registry
         current = learner.learnt.current
         assert current is not None and current.name == f"{NAME}/1"
         assert current.began.loaded.router == to_json(load_router(URI, home=home).router.snapshot())
-        assert isinstance(current.router.policy, ExplorationFloor)
+        assert isinstance(current.router.policy, ExplorationFloor) and current.router.policy.floor == 0.05
         # Nothing has changed there, so nobody is asked.
         asked_at = registry._asked_at_seconds
-        assert not await questions.take_over("registry")
+        assert not await takeover.look("registry")
         assert registry._asked_at_seconds == asked_at
         await asyncio.to_thread(register, 2)
-        assert await questions.take_over("registry")
-        assert (learner.learnt.epoch, learner.learnt.current.name) == (2, f"{NAME}/2")  # type: ignore[union-attr]
+        assert await takeover.look("registry")
+        assert (learner.learnt.epoch, learner.learnt.current.name) == (2, f"{NAME}/2")
         state = await questions.ask("rollback", {"who": "me", "token": "1"})
         assert (state["router"], state["epoch"], state["registry"]["left"]) == (f"{NAME}/1", 3, f"{NAME}/2")
-        assert not await questions.take_over("registry", force=True)
+        assert not await takeover.look("registry", force=True)
+        # Another floor: the same router goes on as it stands, and what it may be rolled back to stays.
+        [(decider, client)] = await connected(learner, FakeClock(1e9))
+        decided = decider.decide(Task("t", prompt="Mend it", category="backend"))
+        await client.feedback([Feedback(decided.decision_id, 1.0, Decimal("0.001"))])
+        before = learner.learnt.current.router.snapshot()
+        former = learner.learnt.former
+        await _adopted(takeover, args.model_copy(update={"models": models, "exploration_floor": 0.3}))
+        after = learner.learnt.current.router.snapshot()
+        assert (learner.learnt.epoch, learner.learnt.former) == (4, former)
+        assert (before.policy.floor, after.policy.floor) == (0.05, 0.3)  # type: ignore[attr-defined]
+        assert to_json(after._replace(policy=before.policy)) == to_json(before)
+        assert learner.learnt.ignored == f"{NAME}/2", "that it was left is not forgotten"
+        again = restore(home / "serving" / "learning", learner.ids).learnt
+        assert router_text(again) == router_text(learner.learnt)
+        # Another router is asked for: a new epoch, even with one that was left.
+        await _adopted(takeover, args.model_copy(update={"models": models, "router": f"models:/{NAME}/2"}))
+        assert (learner.learnt.epoch, learner.learnt.current.name) == (5, f"{NAME}/2")
+        await client.close()
         await learner.close()
 
     asyncio.run(main())

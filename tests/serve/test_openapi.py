@@ -9,11 +9,11 @@ from typing import Any, Literal
 import jsonschema_rs
 import orjson
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serve.errors_out import envelope
 from serve.openapi import document, with_document
-from serve.web import Answer, Call, Client, Dialect, Refusal, Route, Scope
+from serve.web import Answer, Call, Client, Dialect, HeaderField, Refusal, Route, Scope, WholeNumber
 from tests.serve.openapi_check import check_complete, check_document, unused_schemas
 
 
@@ -72,7 +72,17 @@ ROUTES = [
     _route(method="POST", path="/v1/messages", dialect="anthropic", body=Post, refusals={529: "overloaded"}),
     _route(path="/api/tasks/{task_id}", answer=Posted, refusals={404: "no such task"}),
     _route(path="/api/tasks", query=Page, tag="tasks"),
-    _route(method="POST", path="/api/tasks", body=Note, status=202, scope=Scope.ADMIN, tag="tasks"),
+    _route(
+        method="POST",
+        path="/api/tasks",
+        body=Note,
+        status=202,
+        scope=Scope.ADMIN,
+        tag="tasks",
+        headers={"Idempotency-Key": HeaderField("Any name.", "^[!-~]+$"), "Prefer": HeaderField("wait=SECONDS")},
+        answer_headers={"location": HeaderField("Where it is.")},
+        other_answers={200: Posted},
+    ),
     _route(path="/api/tasks/{task_id}/events", content_type="text/event-stream"),
     _route(path="/health/live", scope=None, tag="operations", is_always_answered=True),
 ]
@@ -141,6 +151,35 @@ def test_streams_and_events_have_their_media_types(made: dict[str, Any]) -> None
     events = made["paths"]["/api/tasks/{task_id}/events"]["get"]["responses"]["200"]
     assert set(events["content"]) == {"text/event-stream"}
     assert "202" in made["paths"]["/api/tasks"]["post"]["responses"]
+
+
+def test_headers_of_requests_and_answers_and_other_successes(made: dict[str, Any]) -> None:
+    posted = made["paths"]["/api/tasks"]["post"]
+    key, prefer, _ = posted["parameters"]
+    assert key == {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "Any name.",
+        "schema": {"type": "string", "pattern": "^[!-~]+$"},
+    }
+    assert prefer["schema"] == {"type": "string"}
+    for status in ("200", "202"):
+        assert set(posted["responses"][status]["headers"]) == {"location", "x-request-id"}
+    schema = posted["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/Posted"}
+
+
+def test_whole_numbers_are_those_of_json_schema() -> None:
+    class Strictly(BaseModel):
+        model_config = ConfigDict(strict=True)
+
+        number: WholeNumber = Field(ge=1)
+
+    assert Strictly.model_validate_json('{"number": 2.0}').number == 2
+    for wrong in ("true", '"2"', "2.5", "0.0", "1e400"):
+        with pytest.raises(ValidationError):
+            Strictly.model_validate_json(f'{{"number": {wrong}}}')
 
 
 def test_two_routes_of_one_name_are_refused() -> None:

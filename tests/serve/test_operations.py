@@ -204,7 +204,7 @@ def test_a_full_disk_is_noticed_and_heals(small_disk: Path) -> None:
                 await until(is_ready=True)
                 assert await status("/health/ready") == 200
 
-        door = make_door(small_disk.parent, routes(health, lambda: b"", is_metrics_open=True), unready=health.unready)
+        door = make_door(small_disk.parent, routes(health, lambda: b""), unready=health.unready)
         async with listening(door) as listener:
             await use(listener.port)
         running.cancel()
@@ -217,7 +217,7 @@ def test_metrics_ask_for_a_key_and_health_does_not(tmp_path: Path) -> None:
     async def run() -> None:
         health = Health([ray_exposure(RayExposure(False, False, ()))], FakeClock(), "fake provider", "1")
         await health.look()
-        table = routes(health, lambda: b"krins_in_flight 1.0\n", is_metrics_open=False)
+        table = routes(health, lambda: b"krins_in_flight 1.0\n")
         assert [route.path for route in table if route.scope is not None] == ["/metrics"]
         async with (
             listening(make_door(tmp_path, table)) as listener,

@@ -148,7 +148,7 @@ def test_the_learner_is_asked_once_a_second_however_many_look() -> None:
     asyncio.run(look_often())
 
 
-def test_the_longest_page_is_below_60_kb() -> None:
+def test_the_longest_page_is_below_120_kb_and_an_ordinary_one_below_30() -> None:
     long = "<&\"'>" * 1000
     arm = ARMS["arms"][0] | {"arm": long, "decisions": 10**12, "outcomes": 10**12}
     decision = {"at_seconds": 1.8e9, "arm": long, "probability": 0.123456, "reason": long}

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -20,16 +21,20 @@ from krins.clock import SystemClock
 from krins.domain import Task
 from krins.models.catalogue import resolve_all
 from krins.pipeline.tasks import load_tree
+from serve.home import NAMESPACE, absolute, actor_name, keep
 from serve.interfaces import Answered, Decided, DecisionMade, Feedback, Receipt, Reservation, Turn
 from serve.jobs.actor import start_keeper
 from serve.jobs.client import ClaimsClient, KeeperClient
 from serve.jobs.coordinator import TaskCoordinator
 from serve.jobs.examples import RESULT, STATUS
 from serve.jobs.idempotent import idempotent
+from serve.jobs.job import JobRules
 from serve.jobs.models import EXAMPLE, Order, TaskRequest, TaskResult, TaskStatus
 from serve.jobs.routes import routes
 from serve.jobs.tasks import Tasks
 from serve.jobs.worker_actor import ensure_workers
+from serve.learning.events import Changes, Cursor
+from serve.learning.learner import Submitted
 from serve.settings import ServiceArgs
 from serve.web import Answer, Call, Client, Refusal, Route, Scope
 from tests.support.fake_provider import TASKS, FakeServer, start_fake_provider
@@ -81,7 +86,9 @@ class Parts:
     """Small stand-ins for what other rooms bring: a router that always chooses `p-100`, a journal, accounts."""
 
     notes: list[DecisionMade | Answered] = field(default_factory=list)
+    reserved: list[tuple[str, Decimal]] = field(default_factory=list)
     settled: list[tuple[Decimal, Decimal | None]] = field(default_factory=list)
+    has_room: bool = True
 
     def decide(self, task: Task, turn: Turn | None = None) -> Decided:
         return Decided("d-1", "p-100", 0.5, "router", 1, 0, "test/1")
@@ -102,7 +109,12 @@ class Parts:
         return {}
 
     def reserve(self, client: Client, usd: Decimal) -> Reservation:
+        if not self.has_room:
+            raise Refusal(429, "budget_exhausted", "there is no room")
+        self.reserved.append((client.key_id, usd))
         return Reservation(client.key_id, usd)
+
+    async def refill(self, key_id: str) -> None: ...
 
     def settle(self, reservation: Reservation, usd: Decimal | None) -> None:
         self.settled.append((reservation.usd, usd))
@@ -153,30 +165,50 @@ class Api:
         return await route.handle(Call(method, path, params, query, headers or {}, text, data, client, "r-1"))
 
 
+class Notebook:
+    """In the place of the learner: writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[DecisionMade | Answered] = []
+        self.outcomes: list[Feedback] = []
+
+    async def submit(
+        self, calls: Sequence[Sequence[Feedback]], notes: Sequence[DecisionMade | Answered], cursor: None
+    ) -> Submitted:
+        self.notes += notes
+        self.outcomes += [item for call in calls for item in call]
+        receipts = [[Receipt(item.decision_id, "applied", item.quality, 1) for item in call] for call in calls]
+        return Submitted(receipts, Changes(Cursor("notebook", 0), None, ()))
+
+    async def told(self) -> tuple[list[DecisionMade | Answered], list[Feedback]]:
+        return self.notes, self.outcomes
+
+
 @pytest.fixture
-def names(ray_cluster: None, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Actors of this test alone."""
+def notebook(ray_cluster: None, tmp_path: Path) -> Iterator[Any]:
+    """The learner of this test's home, all actors of which end with the test."""
     import ray
 
-    space = f"krins-{request.node.name}"[:60]
-    yield space
-    for entry in ray.util.list_named_actors(all_namespaces=True):
-        if entry["namespace"] == space:
-            ray.kill(ray.get_actor(entry["name"], space))
+    names = [actor_name(part, tmp_path) for part in ("learner", "keeper", "worker-0")]
+    actor_class: Any = ray.remote(Notebook)
+    yield actor_class.options(name=names[0], namespace=NAMESPACE, num_cpus=0).remote()
+    for name in names:
+        with suppress(ValueError):  # it was not needed
+            ray.kill(ray.get_actor(name, NAMESPACE))
 
 
 def serving(
     args: ServiceArgs,
-    space: str,
     parts: Parts,
     script: Callable[[Api, KeeperClient, Callable[[], Any]], Awaitable[None]],
+    rules: JobRules = JobRules(),  # noqa: B008
 ) -> None:
     async def serve() -> None:
-        keeper = KeeperClient(lambda: start_keeper(args, space))
+        keeper = KeeperClient(lambda: start_keeper(args, rules))
         specs = resolve_all(args.models, {})
 
         def workers() -> Any:
-            return ensure_workers(args, space)
+            return ensure_workers(args)
 
         tasks = Tasks(keeper, parts, parts, parts, Silent(), specs, workers, SystemClock())
         await script(Api(routes(tasks, keeper)), keeper, workers)
@@ -185,7 +217,9 @@ def serving(
     asyncio.run(serve())
 
 
-def test_proposed_done_followed_replayed_and_accounted(provider: FakeServer, tmp_path: Path, names: str) -> None:
+def test_proposed_done_followed_replayed_and_accounted(provider: FakeServer, tmp_path: Path, notebook: Any) -> None:
+    import ray
+
     parts, found = Parts(), []
 
     async def script(api: Api, keeper: KeeperClient, workers: Callable[[], Any]) -> None:
@@ -212,7 +246,7 @@ def test_proposed_done_followed_replayed_and_accounted(provider: FakeServer, tmp
         while not parts.settled:
             await asyncio.sleep(0.01)
 
-    serving(arguments(provider, tmp_path), names, parts, script)
+    serving(arguments(provider, tmp_path), parts, script)
     [result] = found
     assert (result.decision_id, result.model, result.reason) == ("d-1", "p-100", "router")
     assert (result.verdict.by, result.verdict.passed, result.failure) == ("hidden tests", True, None)
@@ -223,13 +257,82 @@ def test_proposed_done_followed_replayed_and_accounted(provider: FakeServer, tmp
     assert result.context_tokens > 0
     [(reserved, cost)] = parts.settled
     assert cost == result.cost_usd < reserved
-    made, answered = parts.notes
-    assert isinstance(made, DecisionMade) and isinstance(answered, Answered)
-    assert (made.route, made.arm, answered.cost_usd, answered.error) == ("task", "p-100", cost, None)
+    [made] = parts.notes
+    assert isinstance(made, DecisionMade) and (made.route, made.arm) == ("task", "p-100")
+    # By the worker, since the replica may be dead by then.
+    [answered], [outcome] = ray.get(notebook.told.remote())
+    assert (answered.key_id, answered.cost_usd, answered.error) == ("me", cost, None)
+    assert (outcome.decision_id, outcome.quality, outcome.cost_usd) == ("d-1", 1.0, cost)
+    assert result.feedback == "applied"
+
+
+def test_a_dead_task_that_is_tried_again_is_charged_again(provider: FakeServer, tmp_path: Path, notebook: Any) -> None:
+    """Whichever replica is asked, whoever asks, and to the key that submitted it."""
+    args = arguments(provider, tmp_path).model_copy(update={"job_workers": 0})
+    former, parts = Parts(), Parts()
+
+    async def submitted(api: Api, keeper: KeeperClient, workers: Callable[[], Any]) -> None:
+        for name in ("a", "b"):
+            await api("POST", "/api/tasks", request(category=name))
+            job = await keeper.call("jobs", "take")
+            await keeper.call("jobs", "fail", job.job_id, job.attempt, "broken", False)
+        while len(former.settled) < 2:
+            await asyncio.sleep(0.01)
+
+    async def retried(api: Api, keeper: KeeperClient, workers: Callable[[], Any]) -> None:
+        first, second = [job.job_id for job in reversed(await keeper.call("jobs", "dead_letters", None, 10))]
+        parts.has_room = False
+        for path, body in (("/api/tasks/{task_id}/retry", None), ("/api/tasks/dead-letters/requeue", {})):
+            with pytest.raises(Refusal, match="no room"):
+                await api("POST", path, body, ADMIN, task_id=first)
+        parts.has_room = True
+        await api("POST", "/api/tasks/{task_id}/retry", task_id=first)
+        requeued = await api("POST", "/api/tasks/dead-letters/requeue", {}, ADMIN)
+        assert orjson.loads(requeued.body) == {"task_ids": [second]}  # type: ignore[arg-type]
+        assert [key for key, _ in parts.reserved] == ["me", "me"]
+        for job_id in (first, second):
+            job = await keeper.call("jobs", "take")
+            assert job.job_id == job_id
+            result = TaskResult.model_validate(RESULT).model_dump_json()
+            await keeper.call("jobs", "finish", job.job_id, job.attempt, result)
+        while len(parts.settled) < 2:
+            await asyncio.sleep(0.01)
+
+    serving(args, former, submitted)
+    serving(args, parts, retried)
+    worst = [usd for _, usd in former.reserved]
+    assert former.settled == [(usd, None) for usd in worst], "what dead attempts cost is unknown"
+    assert parts.reserved == former.reserved
+    assert parts.settled == [(usd, TaskResult.model_validate(RESULT).cost_usd) for usd in worst]
+
+
+def test_a_worker_goes_by_the_arguments_of_the_replica_that_started_last(
+    provider: FakeServer, tmp_path: Path, notebook: Any
+) -> None:
+    """It began when models were elsewhere; its home says where they are now, and then that none is wanted."""
+    now = absolute(arguments(provider, tmp_path))
+    lost = [model.model_copy(update={"base_url": "http://127.0.0.1:9"}) for model in now.models]
+
+    async def script(api: Api, keeper: KeeperClient, workers: Callable[[], Any]) -> None:
+        workers()
+        keep(now)
+        answer = await api("POST", "/api/agents/propose", request(model="krins/p-100"))
+        assert answer.status == 200
+        assert not TaskResult.model_validate_json(answer.body).failure  # type: ignore[arg-type]
+        keep(now.model_copy(update={"job_workers": 0}))
+        # It looks again once a job has come or it has waited for one long enough.
+        await keeper.call("jobs", "submit", "propose", "{}", "0" * 64, "payload none", "me")
+        name = actor_name("worker-0", tmp_path)
+        import ray
+
+        while name in {actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)}:
+            await asyncio.sleep(0.05)
+
+    serving(now.model_copy(update={"models": lost}), Parts(), script)
 
 
 def test_a_worker_that_is_killed_loses_its_lease_and_the_task_is_done_by_its_successor(
-    provider: FakeServer, tmp_path: Path, names: str
+    provider: FakeServer, tmp_path: Path, notebook: Any
 ) -> None:
     import ray
 
@@ -247,7 +350,7 @@ def test_a_worker_that_is_killed_loses_its_lease_and_the_task_is_done_by_its_suc
         os.kill(ray.get(worker.pid.remote()), signal.SIGKILL)
         keeper_pid = await keeper.call("claims", "renew", "r")
         assert keeper_pid is None
-        ray.kill(ray.get_actor("krins-keeper", names), no_restart=False)
+        ray.kill(ray.get_actor(actor_name("keeper", tmp_path), NAMESPACE), no_restart=False)
         for task_id in (first, others[0]):
             job = None
             while job is None:
@@ -258,11 +361,11 @@ def test_a_worker_that_is_killed_loses_its_lease_and_the_task_is_done_by_its_suc
         stats = orjson.loads((await api("GET", "/api/tasks/queue/stats")).body)  # type: ignore[arg-type]
         assert (stats["queued"], stats["running"], stats["done"], stats["cancelled"]) == (0, 0, 2, 1)
 
-    serving(arguments(provider, tmp_path), names, Parts(), script)
+    serving(arguments(provider, tmp_path), Parts(), script, JobRules(lease_seconds=5.0))
 
 
 def test_of_a_thousand_racing_requests_at_two_replicas_one_is_executed(
-    provider: FakeServer, tmp_path: Path, names: str
+    provider: FakeServer, tmp_path: Path, notebook: Any
 ) -> None:
     async def script(api: Api, keeper: KeeperClient, workers: Callable[[], Any]) -> None:
         executed, let = [], asyncio.Event()
@@ -272,10 +375,9 @@ def test_of_a_thousand_racing_requests_at_two_replicas_one_is_executed(
             await let.wait()
             return Answer(b"{}")
 
-        claims = [
-            ClaimsClient(KeeperClient(lambda: start_keeper(arguments(provider, tmp_path), names))) for _ in range(2)
-        ]
-        claims[0].start()
+        claims = [ClaimsClient(KeeperClient(lambda: start_keeper(arguments(provider, tmp_path)))) for _ in range(2)]
+        for one in claims:
+            one.start()
         handles = [idempotent(handle, one) for one in claims]
         call = Call("POST", "/v1/x", {}, None, {b"idempotency-key": b"k"}, b"{}", None, ME, "r")
 
@@ -286,16 +388,18 @@ def test_of_a_thousand_racing_requests_at_two_replicas_one_is_executed(
                 return refusal.code
 
         racing = [asyncio.create_task(ask(number)) for number in range(1_000)]
-        while sum(task.done() for task in racing) < 999:
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(60):
+            while sum(task.done() for task in racing) < 999:
+                await asyncio.sleep(0.02)
         let.set()
         answers = await asyncio.gather(*racing)
         assert (len(executed), answers.count("200"), answers.count("request_in_flight")) == (1, 1, 999)
         assert [await ask(number) for number in range(2)] == ["200", "200"]
         assert len(executed) == 1
-        await claims[0].close()
+        for one in claims:
+            await one.close()
 
-    serving(arguments(provider, tmp_path), names, Parts(), script)
+    serving(arguments(provider, tmp_path), Parts(), script)
 
 
 def order(arm: str, most_usd: str = "1", **more: Any) -> Order:
@@ -306,7 +410,7 @@ def order(arm: str, most_usd: str = "1", **more: Any) -> Order:
 
 def coordinated(provider: FakeServer, folder: Path, order: Order) -> tuple[TaskResult, list[tuple[str, int]]]:
     steps: list[tuple[str, int]] = []
-    coordinator = TaskCoordinator(arguments(provider, folder).models, folder / "cache")
+    coordinator = TaskCoordinator(lambda: arguments(provider, folder).models, folder / "cache")
     return asyncio.run(coordinator.run("task_1", order, lambda step, n: steps.append((step, n)))), steps
 
 
@@ -368,6 +472,8 @@ def test_a_patch_that_climbs_out_is_refused_and_nothing_is_written(tmp_path: Pat
         ({"visible_tests": ["absent.py"]}, "not in the tree"),
         ({"surprise": 1}, "surprise"),
         ({"prompt": ""}, "prompt"),
+        ({"pipeline": {"accept_score": False}}, "accept_score"),
+        ({"pipeline": {"rounds": "1"}}, "rounds"),
     ],
 )
 def test_what_is_no_bounded_tree_of_relative_paths_is_refused(more: dict[str, Any], words: str) -> None:

@@ -95,12 +95,19 @@ def test_where_there_is_no_room_it_is_said_and_where_there_may_be_too() -> None:
         bank = Bank(make_budgets())
         allowances = allowances_of(bank)
         await allowances.refill("k")
-        for expected in ("budget_busy", "budget_exhausted"):
+
+        def refused(usd: str) -> tuple[int, str]:
             with pytest.raises(Refusal) as refusal:
-                allowances.reserve(CLIENT, Decimal("1.5"))
-            assert (refusal.value.status, refusal.value.code) == (429, expected)
-            await allowances.refill("k")
+                allowances.reserve(CLIENT, Decimal(usd))
+            return refusal.value.status, refusal.value.code
+
+        assert refused("1.5") == (429, "budget_exhausted"), "more than there ever was"
+        assert refused("1.0") == (429, "budget_busy")
+        await allowances.refill("k")
         assert allowances.reserve(CLIENT, Decimal("1.0")).usd == 1
+        assert refused("0.1") == (429, "budget_busy")
+        await allowances.refill("k")
+        assert refused("0.1") == (429, "budget_exhausted")
 
     asyncio.run(run())
 

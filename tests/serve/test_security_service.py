@@ -50,7 +50,7 @@ def replicas(tmp_path: Path) -> Iterator[Replicas]:
 
 def all_routes() -> list[Route]:
     health = Health([], FakeClock(), "", "1")
-    operations = operations_routes(health, lambda: b"", is_metrics_open=False)
+    operations = operations_routes(health, lambda: b"")
     return [*(route for route in sample_routes(Streams()) if route.tag == "test" and route.scope), *operations]
 
 
