@@ -104,7 +104,7 @@ def replica_killed() -> Iterator[Row]:
     )
     yield Row("sent once more: another answer", "all", f"{differing} of {len(kept)}", "0", differing == 0)
     twice = [sent.id for sent in kept if answered[sent.id] > 1]
-    yield Row("answers journalled and charged twice", "keeps none", str(len(twice)), "0", not twice)
+    yield Row("answers journalled twice", "keeps none", str(len(twice)), "0", not twice)
     again = sum(executed[sent.id] > 1 for sent in kept)
     yield Row("asked of the upstream twice, for nobody knew", "not sent again", f"{again} of {len(kept)}")
     yield Row("jobs: done once, of those taken", "has none", str(jobs), "all", jobs.are_all_done_once)

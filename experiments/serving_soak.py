@@ -8,8 +8,8 @@ that of the same callers in a closed loop, and callers, providers, Ray and the s
 what the service could do alone. API keys are on, and the router learns from the outcome of every answer.
 Exit 1 unless no call failed (a stream that had begun may end in an error, never in silence), feedback on every answer
 was acknowledged and is in the journal once, the router that is replayed from the journal is the live one to the last
-bit, the new champion took over, and memory is flat: of the processes that live throughout, at most a tenth more in the last fifth
-than in the first.
+bit, the new champion took over, and memory is flat: of processes that live throughout, at most a tenth more in the last
+fifth of the time than in the first.
 """
 
 from __future__ import annotations

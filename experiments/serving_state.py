@@ -61,7 +61,7 @@ class History:
 
     def __init__(self) -> None:
         self._seen: list[Seen] = []
-        self._told: list[tuple[str, float, bool]] = []
+        self._told: list[tuple[str, float, int | str]] = []
 
     async def tell(self, service: Service, session: Any, sent: Sent) -> None:
         """Feedback for an answer, once; its quality follows from its id."""
@@ -71,7 +71,7 @@ class History:
         self._seen.append(Seen(*attempt, "invoke", quality))
         began = time.monotonic()
         status, receipt = await _feedback(session, service, decision_id, quality)
-        self._told.append((sent.id, time.monotonic() - began, status == 200))
+        self._told.append((sent.id, time.monotonic() - began, status))
         if status == 200:
             self._seen.append(Seen(*attempt, "ok", quality, receipt["status"]))
         else:
@@ -80,8 +80,10 @@ class History:
     def longest_seconds(self, name: str) -> float:
         return max((seconds for one, seconds, _ in self._told if one.startswith(name)), default=float("nan"))
 
-    def failed(self, name: str) -> int:
-        return sum(not is_kept for one, _, is_kept in self._told if one.startswith(name))
+    def failed(self, name: str) -> str:
+        """Why it was not taken, and how often."""
+        failures = Counter(status for one, _, status in self._told if one.startswith(name) and status != 200)
+        return ", ".join(f"{n} x {status}" for status, n in failures.items()) or "0"
 
     def check(self, service: Service) -> Verdict:
         """Nobody may ask the service meanwhile."""
@@ -165,7 +167,7 @@ async def _end(session: Any, service: Service, task_id: str) -> bool:
 
 
 def answers_noted(home: Path) -> Counter[str]:
-    """Good answers in the journal, and charged, by request."""
+    """Good answers in the journal, by request."""
     decided: dict[str, str] = {}
     answered: Counter[str] = Counter()
     for record in Journal(home / "serving" / "learning"):

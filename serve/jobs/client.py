@@ -32,6 +32,7 @@ class KeeperClient:
         """`start` gives the actor's handle, and makes the actor where there is none."""
         self._start = start
         self._handle: Any = None
+        self._finding = asyncio.Lock()
 
     async def call(self, part: str, method: str, *arguments: Any, is_repeatable: bool = True) -> Any:
         """As `Keeper.call`. `is_repeatable`: it may be said again when nobody knows whether it was heard.
@@ -64,9 +65,10 @@ class KeeperClient:
         raise AssertionError("the last try returns or raises")
 
     async def _found(self) -> Any:
-        if self._handle is None:
-            self._handle = await asyncio.to_thread(self._start)
-        return self._handle
+        async with self._finding:  # once for all who ask: a thread for each would keep everybody waiting
+            if self._handle is None:
+                self._handle = await asyncio.to_thread(self._start)
+            return self._handle
 
 
 class ClaimsClient:

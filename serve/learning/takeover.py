@@ -96,17 +96,24 @@ class TakeOver:
 
     async def _watch(self) -> None:
         while True:
-            is_done = False
-            with suppress(KrinsError):  # told by `state`
-                await self._learner.set_floor(self._args.exploration_floor, "service")
-                if self.registry.moves or not self._is_named:
-                    await self.look("registry" if self._is_named else "service")
-                is_done = not self.registry.moves
+            is_done = not self.registry.moves
+            for step in (self._follow_registry, self._follow_floor):
+                try:
+                    await step()
+                except KrinsError:  # told by `state`
+                    is_done = False
             self._tried.set()
             if is_done:
                 return
             nothing_serves = self._learner.learnt.current is None
             await asyncio.sleep(_RETRY_SECONDS if nothing_serves else self._args.takeover_seconds)
+
+    async def _follow_registry(self) -> None:
+        if self.registry.moves or not self._is_named:
+            await self.look("registry" if self._is_named else "service")
+
+    async def _follow_floor(self) -> None:
+        await self._learner.set_floor(self._args.exploration_floor, "service")
 
     @property
     def _is_named(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -89,6 +89,7 @@ tickets = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(tickets)
 def test_an_id_says_what_went_in(ticket: Ticket) -> None:
     decision_id, key = IDS.make(ticket)
@@ -103,6 +104,7 @@ def test_an_id_says_what_went_in(ticket: Ticket) -> None:
         assert read.ticket.features.tobytes() == ticket.features.tobytes()
 
 
+@settings(deadline=None)
 @given(tickets, st.data())
 def test_any_other_text_is_refused(ticket: Ticket, data: st.DataObject) -> None:
     decision_id, _ = IDS.make(ticket)

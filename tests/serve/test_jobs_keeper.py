@@ -263,7 +263,7 @@ def test_killed_at_any_moment_every_accepted_job_ends_exactly_once(tmp_path: Pat
 
 async def _drained(file: Path) -> dict[str, tuple[JobState, str | None, int]]:
     """Work on what is left, then tell how each job ended and how often."""
-    rules = JobRules(lease_seconds=0.01, backoff_seconds=0.0)
+    rules = JobRules(lease_seconds=5.0, backoff_seconds=0.0)
     keeper = Keeper(file, {"jobs": lambda db: JobQueue(db, SystemClock(), random.Random(1), rules)})
     while (await keeper.call("jobs", "stats")).queued + (await keeper.call("jobs", "stats")).running:
         job = await keeper.until(1.0, "jobs", "take")

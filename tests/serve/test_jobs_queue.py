@@ -287,7 +287,9 @@ class Lives(RuleBasedStateMachine):
             assert refusal.code in ("lease_lost", "unknown_task")
             return
         is_held = before.state is JobState.RUNNING and before.attempt == number
-        assert is_held or (how in ("fail", "mend") and any(error.attempt == number for error in before.errors))
+        was_cancelled = before.state is JobState.CANCELLED and before.attempt == number
+        was_told = any(error.attempt == number for error in before.errors)
+        assert is_held or (was_cancelled if how == "stopped" else was_told and how != "finish")
         if how == "finish":
             assert job_id not in self.results
             self.results[job_id] = f'"{number}"'

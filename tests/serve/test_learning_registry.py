@@ -98,7 +98,7 @@ def test_a_new_champion_takes_over_and_one_that_was_left_does_not(tmp_path: Path
         await _adopted(takeover, args.model_copy(update={"models": models, "exploration_floor": 0.3}))
         after = learner.learnt.current.router.snapshot()
         assert (learner.learnt.epoch, learner.learnt.former) == (4, former)
-        assert (before.policy.floor, after.policy.floor) == (0.05, 0.3)  # type: ignore[attr-defined]
+        assert (before.policy.floor, after.policy.floor) == (0.05, 0.3)
         assert to_json(after._replace(policy=before.policy)) == to_json(before)
         assert learner.learnt.ignored == f"{NAME}/2", "that it was left is not forgotten"
         again = restore(home / "serving" / "learning", learner.ids).learnt
