@@ -117,8 +117,11 @@ def router_command(address: str) -> None:
     """Print the live router of ours, to the last bit."""
     import ray
 
+    from serve.home import NAMESPACE
+
     ray.init(address=address, **_QUIET)
-    learner = ray.get_actor("krins-learner", "krins")
+    [name] = [each["name"] for each in ray.util.list_named_actors(all_namespaces=True) if "learner" in each["name"]]
+    learner = ray.get_actor(name, NAMESPACE)
     print(json.dumps(ray.get(learner.ask.remote("router", {}))["router"]))
 
 
