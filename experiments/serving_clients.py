@@ -6,11 +6,85 @@ Left out: who is asked (`serving_rig`), and what happens to it meanwhile (`servi
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import httptools
+import uvloop
 from serving_rig import CHAT, Service, chat
+
+
+class Refused(NamedTuple):
+    """One that was turned away."""
+
+    seconds: float
+    says_when: bool
+    """Whether there was a Retry-After."""
+
+
+class Flood(NamedTuple):
+    answered: int
+    refused: list[Refused]
+
+
+class _Insistent(asyncio.Protocol):
+    """One connection that asks again at once when it was answered, and after a pause when it was refused."""
+
+    def __init__(self, request: bytes, pause: float, flood: list[Any]) -> None:
+        self._request, self._pause, self._flood = request, pause, flood
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._ask()
+
+    def _ask(self) -> None:
+        if self._transport.is_closing():
+            return
+        self._parser, self._says_when = httptools.HttpResponseParser(self), False
+        self._began = time.monotonic()
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_header(self, name: bytes, _value: bytes) -> None:
+        self._says_when |= name.lower() == b"retry-after"
+
+    def on_message_complete(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._parser.get_status_code() == 200:
+            self._flood.append(None)
+            loop.call_soon(self._ask)
+        else:
+            self._flood.append(Refused(time.monotonic() - self._began, self._says_when))
+            loop.call_later(self._pause, self._ask)
+
+
+def flood(service: Service, seconds: float, clients: int, pause: float) -> Flood:
+    """More chats than can be served, from clients that cost next to nothing themselves."""
+    body = json.dumps(chat("flood")).encode()
+    headers = {"host": "x", "content-type": "application/json", "content-length": str(len(body)), **service.headers}
+    lines = [f"POST {CHAT} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    request = "\r\n".join([*lines, "", ""]).encode() + body
+    seen: list[Refused | None] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        opened = [
+            await loop.create_connection(lambda: _Insistent(request, pause, seen), "127.0.0.1", service.port)
+            for _ in range(clients)
+        ]
+        await asyncio.sleep(1.0)  # until all are at it
+        seen.clear()
+        await asyncio.sleep(seconds)
+        for transport, _ in opened:
+            transport.close()
+
+    uvloop.run(run())
+    refused = [one for one in seen if one is not None]
+    return Flood(len(seen) - len(refused), refused)
 
 
 class Sent(NamedTuple):

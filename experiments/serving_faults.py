@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import serving_hostile as hostile
 import serving_state as state
-from serving_clients import Sent, load, post
+from serving_clients import Sent, flood, load, post
 from serving_rig import Service, chat, executions, ours, plain, upstream, wait_until
 
 REPLICA = "ray::ServeReplica"
@@ -136,12 +136,11 @@ def overload() -> Iterator[Row]:
     with _upstream(upstream_seconds):
         for start in starts:
             with start as service:
-                sent = load(service, seconds, clients=16 * slots, pause=upstream_seconds)
-            refused = [one for one in sent if one.status in (429, 503)]
-            ideal = slots * seconds / upstream_seconds
-            goodputs.append(sum(one.is_ok for one in sent) / ideal)
-            refusals.append(statistics.median(one.seconds for one in refused) * 1e3 if refused else float("nan"))
-            hints.append(sum("retry-after" in one.headers for one in refused) / max(len(refused), 1))
+                seen = flood(service, seconds, 16 * slots, upstream_seconds)
+            waits = [one.seconds for one in seen.refused]
+            goodputs.append(seen.answered / (slots * seconds / upstream_seconds))
+            refusals.append(statistics.median(waits) * 1e3 if waits else float("nan"))
+            hints.append(sum(one.says_when for one in seen.refused) / max(len(waits), 1))
     yield Row("goodput, share of the ideal", f"{goodputs[0]:.0%}", f"{goodputs[1]:.0%}", "80%", goodputs[1] >= 0.8)
     yield Row(
         "median time to a refusal", f"{refusals[0]:.0f} ms", f"{refusals[1]:.0f} ms", "20 ms", refusals[1] <= 20.0

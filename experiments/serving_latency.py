@@ -36,7 +36,7 @@ _ROOT = Path(__file__).parents[1]
 _UPSTREAM = "http://127.0.0.1:18700"
 _CHAT = "/v1/chat/completions"
 _ROUTE = {"prompt": "Write a function that adds two numbers."}
-_FAST = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+_FAST = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
 CONCURRENCY = (1, 8, 32)
 
 

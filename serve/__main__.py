@@ -44,6 +44,7 @@ def main(config: Path, address: str | None) -> None:
     """Serve what CONFIG says on this machine until Ctrl-C."""
     logging.disable(logging.INFO)  # what Ray Serve tells is for those who run clusters
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # at Ray's 15 every other process of the machine goes first
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every process of Ray would compile its modules anew
     try:
         content: Any = yaml.safe_load(config.read_text(encoding="utf-8"))

@@ -79,6 +79,7 @@ class ClaimsClient:
         self._replica = secrets.token_hex(16)
         self._tokens: dict[str, Claim] = {}
         self._renewing: asyncio.Task[None] | None = None
+        self._giving_back: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Keep this replica's lease, and with it the keeper, alive. Needs a running event loop."""
@@ -92,13 +93,29 @@ class ClaimsClient:
 
     async def begin(self, key: str, payload_sha256: str) -> Answer | None:
         claim = Claim(self._replica, secrets.token_hex(8))
-        kept: Answer | None = await self._keeper.call("claims", "begin", key, payload_sha256, claim)
+        try:
+            kept: Answer | None = await self._keeper.call("claims", "begin", key, payload_sha256, claim)
+        except Refusal as refusal:
+            if refusal.status == 503:
+                self._give_back(key, claim)
+            raise
         if kept is None:
             self._tokens[key] = claim
         return kept
 
     async def end(self, key: str, answer: Answer | None) -> None:
         await self._keeper.call("claims", "end", key, self._tokens.pop(key), answer)
+
+    def _give_back(self, key: str, claim: Claim) -> None:
+        """What the keeper was too late to say may have been done all the same."""
+
+        async def give_back() -> None:
+            with suppress(Refusal):
+                await self._keeper.call("claims", "end", key, claim, None)
+
+        task = asyncio.create_task(give_back())
+        self._giving_back.add(task)
+        task.add_done_callback(self._giving_back.discard)
 
     async def _renew(self) -> None:
         while True:
