@@ -106,6 +106,8 @@ class Attempt:
             books.breakers.report(self._spec.endpoint, self._permit, failure)
         if self._reservation is not None:
             books.allowances.settle(self._reservation, cost_usd)
+        if self._permit is None and not isinstance(failure, ModelFault):
+            return cost_usd  # our own refusal: the model was never asked, and is not to be blamed
         self._measure(usage, cost_usd, failure)
         self._note_answer(usage, cost_usd, failure)
         return cost_usd

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 _Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-_Limit = Annotated[int, Field(ge=1)]
+_Limit = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
 class _Open(BaseModel):

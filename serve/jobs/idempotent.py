@@ -22,8 +22,8 @@ _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 REPLAYED = (b"idempotent-replayed", b"true")
 REQUEST_HEADERS: Mapping[str, HeaderField] = {
     "Idempotency-Key": HeaderField(
-        "Any name: a request that is sent again under it is not executed again (draft-ietf-httpapi-idempotency-key-"
-        "header); it is the key's own, for this operation, and kept for a day.",
+        "Any name: a request whose answer is not streamed is executed once under it, however often it is sent "
+        "(draft-ietf-httpapi-idempotency-key-header); it is the key's own, for this operation, and kept for a day.",
         "^[!-~]{1,255}$",
     )
 }

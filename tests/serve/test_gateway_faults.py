@@ -379,6 +379,20 @@ def test_a_budget_without_room_refuses_before_anything_is_sent() -> None:
                     await ask(served)
             assert not server.seen
             assert not served.purse.settled
+            assert not served.told.calls  # the model is not to be blamed
+
+    run(main)
+
+
+def test_a_token_limit_beyond_reason_is_the_callers_fault() -> None:
+    async def main() -> None:
+        async with upstream(Reply.json({})) as server, shell(arm("arm", server.url)) as served:
+            body = {"model": "krins", "messages": [{"role": "user", "content": "x"}], "max_tokens": 2**64}
+            async with openai_sdk(served) as client:
+                with pytest.raises(openai.APIStatusError) as refused:
+                    await client.post("/chat/completions", body=body, cast_to=object)
+            assert 400 <= refused.value.status_code < 500
+            assert not server.seen
 
     run(main)
 
