@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import httptools
@@ -194,3 +197,49 @@ async def post(session: Any, url: str, body: Any, headers: Mapping[str, str]) ->
             return answer.status, answer.headers
     except (aiohttp.ClientError, TimeoutError, OSError) as failure:
         return type(failure).__name__, {}
+
+
+def again(service: Service, sent: list[Sent]) -> list[Sent]:
+    """Each that was answered, once more under its key."""
+
+    async def ask() -> list[Sent]:
+        import aiohttp
+
+        async with aiohttp.ClientSession() as session:
+            found = []
+            for one in sent:
+                headers = {**service.headers, "Idempotency-Key": one.id}
+                status, seen = await post(session, service.url + CHAT, chat(one.id), headers)
+                found.append(one._replace(status=status, headers=seen))
+            return found
+
+    return asyncio.run(ask())
+
+
+async def race(service: Service, key: str, n: int, body: Any, path: str) -> Counter[int | str]:
+    import aiohttp
+
+    headers = {**service.headers, "Idempotency-Key": key}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        answers = await asyncio.gather(*(post(session, service.url + path, body, headers) for _ in range(n)))
+    return Counter(status for status, _ in answers)
+
+
+def longest_gap(sent: list[Sent]) -> float:
+    """Between two answers, in seconds."""
+    ends = sorted(one.ended_seconds for one in sent if one.is_ok)
+    return max((b - a for a, b in pairwise(ends)), default=float("inf"))
+
+
+def p50(sent: list[Sent]) -> float:
+    return statistics.median(one.seconds for one in sent if one.is_ok)
+
+
+def failed_of(sent: list[Sent]) -> str:
+    failures = Counter(one.status for one in sent if not one.is_ok)
+    told = f" ({counts(failures)})" if failures else ""
+    return f"{sum(failures.values())} of {len(sent)}{told}"
+
+
+def counts(found: Counter[Any]) -> str:
+    return ", ".join(f"{n} x {what}" for what, n in found.most_common())

@@ -14,11 +14,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import serving_hostile as hostile
 import serving_state as state
-from serving_clients import Sent, flood, load, post
+from serving_clients import Sent, again, counts, failed_of, flood, load, longest_gap, p50, race
 from serving_rig import Service, chat, executions, ours, plain, upstream, wait_until
 
 REPLICA = "ray::ServeReplica"
@@ -85,17 +83,17 @@ def replica_killed() -> Iterator[Row]:
             once = load(service, 6.0, act=_killing(service, REPLICA), name="o")
             wait_until(lambda: len(service.listening()) == 2, 300.0)
             kept = load(service, 8.0, retries=True, act=_killing(service, REPLICA), name="k")
-            replayed = _again(service, kept)
+            replayed = again(service, kept)
             wait_until(lambda: len(service.listening()) == 2, 300.0)
             jobs = state.jobs_while(service, _killing(service, REPLICA))
-            time.sleep(1.0)  # notes to the learner wait 50 ms
+            time.sleep(1.0)  # notes to the learner wait .2 s
             answered = state.answers_noted(service.home)
         executed = executions(ledger)
-    yield Row("failed of sent, no retries", _failed(bare), _failed(once))
+    yield Row("failed of sent, no retries", failed_of(bare), failed_of(once))
     yield Row(
         "failed of sent, Idempotency-Key and retries",
         "has none",
-        f"{_failed(kept)}, the slowest {max(sent.seconds for sent in kept):.1f} s",
+        f"{failed_of(kept)}, the slowest {max(sent.seconds for sent in kept):.1f} s",
         "0",
         all(sent.is_ok for sent in kept),
     )
@@ -105,8 +103,8 @@ def replica_killed() -> Iterator[Row]:
     yield Row("sent once more: another answer", "all", f"{differing} of {len(kept)}", "0", differing == 0)
     twice = [sent.id for sent in kept if answered[sent.id] > 1]
     yield Row("answers journalled twice", "keeps none", str(len(twice)), "0", not twice)
-    again = sum(executed[sent.id] > 1 for sent in kept)
-    yield Row("asked of the upstream twice, for nobody knew", "not sent again", f"{again} of {len(kept)}")
+    doubled = sum(executed[sent.id] > 1 for sent in kept)
+    yield Row("asked of the upstream twice, for nobody knew", "not sent again", f"{doubled} of {len(kept)}")
     yield Row("jobs: done once, of those taken", "has none", str(jobs), "all", jobs.are_all_done_once)
 
 
@@ -118,7 +116,7 @@ def ingress_killed() -> Iterator[Row]:
         for start, pattern in ((plain, "ray::ProxyActor"), (ours, REPLICA)):
             with start() as service:
                 sent = load(service, 45.0 if start is plain else 8.0, clients=8, act=_killing(service, pattern))
-            gaps.append((_longest_gap(sent), max(_longest_gap([s for s in sent if s.client == n]) for n in range(8))))
+            gaps.append((longest_gap(sent), max(longest_gap([s for s in sent if s.client == n]) for n in range(8))))
     (all_plain, one_plain), (all_ours, one_ours) = gaps
     yield Row("longest time without any answer", f"{all_plain:.2f} s", f"{all_ours:.2f} s", "1 s", all_ours <= 1.0)
     yield Row("the same of one client", f"{one_plain:.2f} s", f"{one_ours:.2f} s", "1 s", one_ours <= 1.0)
@@ -173,7 +171,7 @@ def hostile_requests() -> Iterator[Row]:
                 heads = hostile.HalfSent(service, 500)
                 during = load(service, 3.0, clients=4, name="d")
                 heads.wait(12.0)
-                seen.append((deep, bomb, heads, _failed(during), _p50(during) / _p50(before)))
+                seen.append((deep, bomb, heads, failed_of(during), p50(during) / p50(before)))
     (deep, bomb, heads, failed, slower), (our_deep, our_bomb, our_heads, our_failed, our_slower) = seen
     yield Row("10^5-deep JSON", str(deep), str(our_deep), "4xx, 10 s", our_deep.is_refused)
     yield Row("gzip bomb, 100 MB", str(bomb), str(our_bomb), "4xx, 10 s", our_bomb.is_refused)
@@ -207,23 +205,23 @@ def racing_duplicates() -> Iterator[Row]:
     """1,000 at once with one Idempotency-Key."""
     with _upstream(0.3) as ledger:
         with plain() as service:
-            first = asyncio.run(_race(service, "plain", 1000, chat("plain"), "/v1/chat/completions"))
+            first = asyncio.run(race(service, "plain", 1000, chat("plain"), "/v1/chat/completions"))
         with ours() as service:
-            chats = asyncio.run(_race(service, "ours", 1000, chat("ours"), "/v1/chat/completions"))
-            replays = asyncio.run(_race(service, "ours", 100, chat("ours"), "/v1/chat/completions"))
-            other = asyncio.run(_race(service, "ours", 1, chat("another"), "/v1/chat/completions"))
+            chats = asyncio.run(race(service, "ours", 1000, chat("ours"), "/v1/chat/completions"))
+            replays = asyncio.run(race(service, "ours", 100, chat("ours"), "/v1/chat/completions"))
+            other = asyncio.run(race(service, "ours", 1, chat("another"), "/v1/chat/completions"))
             task = state.task("one-task")
-            tasks = asyncio.run(_race(service, "task", 1000, task, "/api/tasks"))
+            tasks = asyncio.run(race(service, "task", 1000, task, "/api/tasks"))
             wait_until(lambda: executions(ledger)["one-task"])
-            other_task = asyncio.run(_race(service, "task", 1, state.task("another-task"), "/api/tasks"))
+            other_task = asyncio.run(race(service, "task", 1, state.task("another-task"), "/api/tasks"))
         executed = executions(ledger)
     yield Row("chats executed of 1,000", f"{executed['plain']}", f"{executed['ours']}", "1", executed["ours"] == 1)
-    yield Row("answers to the 1,000", _counts(first), _counts(chats), "200, 409", set(chats) <= {200, 409})
-    yield Row("sent again when done", "", _counts(replays), "200", set(replays) == {200})
-    yield Row("another payload", "", _counts(other), "422", set(other) == {422})
+    yield Row("answers to the 1,000", counts(first), counts(chats), "200, 409", set(chats) <= {200, 409})
+    yield Row("sent again when done", "", counts(replays), "200", set(replays) == {200})
+    yield Row("another payload", "", counts(other), "422", set(other) == {422})
     yield Row("tasks executed of 1,000", "has none", f"{executed['one-task']}", "1", executed["one-task"] == 1)
-    yield Row("answers to the 1,000 tasks", "", _counts(tasks), "200, 202", set(tasks) <= {200, 202})
-    yield Row("another task", "", _counts(other_task), "422", set(other_task) == {422})
+    yield Row("answers to the 1,000 tasks", "", counts(tasks), "200, 202", set(tasks) <= {200, 202})
+    yield Row("another task", "", counts(other_task), "422", set(other_task) == {422})
 
 
 @case
@@ -242,8 +240,8 @@ def parts_killed() -> Iterator[Row]:
                 own[name] = load(service, 8.0, act=_killing(service, pattern), name=name, then=then)
                 yield Row(
                     f"{name} killed: failed of sent; feedback that waited longest",
-                    _failed(bare[name]) if name in bare else "has none",
-                    f"{_failed(own[name])}; {history.longest_seconds(name):.1f} s, {history.failed(name)} not taken",
+                    failed_of(bare[name]) if name in bare else "has none",
+                    f"{failed_of(own[name])}; {history.longest_seconds(name):.1f} s, {history.failed(name)} not taken",
                 )
         with ours(Path(place)) as service:
             verdict = history.check(service)
@@ -266,7 +264,7 @@ def rolling_upgrade() -> Iterator[Row]:
                 before |= {each.pid for each in service.processes(REPLICA)}
                 with_sdk.append(hostile.through_sdk(service, 15.0, service.deploy))
                 wait_until(partial(_upgraded, service, before), 300.0)
-    yield Row("failed of sent, no retries", _failed(seen[0]), _failed(seen[1]), "0", _failed(seen[1])[0] == "0")
+    yield Row("failed of sent, no retries", failed_of(seen[0]), failed_of(seen[1]), "0", failed_of(seen[1])[0] == "0")
     yield Row("failed of sent, the official SDK", str(with_sdk[0]), str(with_sdk[1]), "0", with_sdk[1].failed == 0)
 
 
@@ -287,52 +285,6 @@ def _killing(service: Service, pattern: str) -> Callable[[], None]:
 def _upgraded(service: Service, before: set[int]) -> bool:
     now = {each.pid for each in service.processes(REPLICA)}
     return len(now) == 2 and not now & before
-
-
-def _again(service: Service, sent: list[Sent]) -> list[Sent]:
-    """Each that was answered, once more under its key."""
-
-    async def ask() -> list[Sent]:
-        import aiohttp
-
-        async with aiohttp.ClientSession() as session:
-            found = []
-            for one in sent:
-                headers = {**service.headers, "Idempotency-Key": one.id}
-                status, seen = await post(session, service.url + "/v1/chat/completions", chat(one.id), headers)
-                found.append(one._replace(status=status, headers=seen))
-            return found
-
-    return asyncio.run(ask())
-
-
-async def _race(service: Service, key: str, n: int, body: Any, path: str) -> Counter[int | str]:
-    import aiohttp
-
-    headers = {**service.headers, "Idempotency-Key": key}
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        answers = await asyncio.gather(*(post(session, service.url + path, body, headers) for _ in range(n)))
-    return Counter(status for status, _ in answers)
-
-
-def _longest_gap(sent: list[Sent]) -> float:
-    """Between two answers, in seconds."""
-    ends = sorted(one.ended_seconds for one in sent if one.is_ok)
-    return max((b - a for a, b in pairwise(ends)), default=float("inf"))
-
-
-def _p50(sent: list[Sent]) -> float:
-    return statistics.median(one.seconds for one in sent if one.is_ok)
-
-
-def _failed(sent: list[Sent]) -> str:
-    failures = Counter(one.status for one in sent if not one.is_ok)
-    told = f" ({_counts(failures)})" if failures else ""
-    return f"{sum(failures.values())} of {len(sent)}{told}"
-
-
-def _counts(found: Counter[Any]) -> str:
-    return ", ".join(f"{n} x {what}" for what, n in found.most_common())
 
 
 if __name__ == "__main__":

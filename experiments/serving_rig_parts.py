@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import click
-import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -103,11 +102,11 @@ def deploy_command(config: Path, address: str) -> None:
     import ray
     from ray import serve
 
-    from serve.__main__ import read_args
+    from serve.__main__ import read_config
     from serve.app import build
 
     ray.init(address=address, **_QUIET)
-    args = read_args(yaml.safe_load(config.read_text()), str(config))
+    args, _ = read_config(config)
     serve.run(build(args), name="krins", route_prefix="/")
 
 

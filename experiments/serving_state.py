@@ -27,7 +27,7 @@ from serve.learning.ids import key_at
 from serve.learning.records import Answered, Decided
 from serve.learning.segments import Journal
 
-OUR_PARTS = {"learner": "ray::LearnerActor", "keeper": "ray::KeeperActor"}
+OUR_PARTS = {"learner": r"ray::(\S*:)?LearnerActor", "keeper": r"ray::(\S*:)?KeeperActor"}
 RAYS_PARTS = {"controller": "ray::ServeController", "head": "/gcs_server "}
 _N_JOBS = 12
 _JOB_SECONDS = 120.0

@@ -47,9 +47,7 @@ def main(config: Path, address: str | None) -> None:
     os.environ.setdefault("RAY_worker_niceness", "0")  # at Ray's 15 every other process of the machine goes first
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every process of Ray would compile its modules anew
     try:
-        content: Any = yaml.safe_load(config.read_text(encoding="utf-8"))
-        args = read_args(content, str(config))
-        ingress = {key: content[key] for key in ("proxy_location", "http_options") if key in content}
+        args, ingress = read_config(config)
         with ExitStack() as running:
             _serve(args, address, ingress, running)
     except KrinsError as failure:
@@ -57,18 +55,20 @@ def main(config: Path, address: str | None) -> None:
         sys.exit(failure.exit_code)
 
 
-def read_args(content: Any, config: str) -> ServiceArgs:
-    """The arguments of the application in a configuration of Ray Serve.
+def read_config(config: Path) -> tuple[ServiceArgs, dict[str, Any]]:
+    """The arguments of the application in a configuration of Ray Serve, and what it says of Ray's own ingress.
 
     Raises:
-        UserError: there is none, or it has other keys.
+        UserError: it is no YAML, or has no arguments, or others than there are.
     """
     try:
-        return ServiceArgs.model_validate(content["applications"][0]["args"])
+        content: Any = yaml.safe_load(config.read_text(encoding="utf-8"))
+        args = ServiceArgs.model_validate(content["applications"][0]["args"])
     except (LookupError, TypeError) as failure:
         raise UserError(f"{config}: no applications[0].args", "see serve/config.yaml for an example") from failure
-    except ValueError as failure:
+    except (ValueError, yaml.YAMLError) as failure:
         raise UserError(f"{config}: {failure}", "serve/settings.py explains the arguments") from failure
+    return args, {key: content[key] for key in ("proxy_location", "http_options") if key in content}
 
 
 def _serve(args: ServiceArgs, address: str | None, ingress: Mapping[str, Any], running: ExitStack) -> None:
@@ -81,7 +81,8 @@ def _serve(args: ServiceArgs, address: str | None, ingress: Mapping[str, Any], r
     _end_on_signals()  # once more, for Ray has put its own handler of SIGTERM there
     with _step("starting replicas"):
         _deploy(args, ingress, running)
-    url = f"http://{args.host}:{args.port}"
+    own_port, ingress_port = args.port, ingress.get("http_options", {}).get("port", 8000)
+    url = f"http://{args.host}:{own_port or ingress_port}"
     click.echo(f"\nserving {args.router} at {url}{f', models: {args.label}' if args.label else ''}")
     click.echo(
         f"  status page  {url}/\n  OpenAI       {url}/v1\n  Anthropic    {url}\n  API document {url}/openapi.json"
@@ -108,7 +109,8 @@ def _deploy(args: ServiceArgs, ingress: Mapping[str, Any], running: ExitStack) -
     try:
         serve.run(build(args), name="krins", route_prefix="/", blocking=False)
     except RuntimeError as failure:
-        told = serve.status().applications["krins"].deployments["Replica"].message
+        deployment = serve.status().applications["krins"].deployments.get("Replica")
+        told = deployment.message if deployment else ""
         own = re.findall(r"^(?:krins\.errors|serve\.web)\.\w+: (.+?)(?:\n\n|\Z)", told, re.MULTILINE | re.DOTALL)
         raise UserError(own[-1].strip() if own else f"{failure}\n{told}") from None
 
@@ -148,13 +150,22 @@ def _ensure_champion(args: ServiceArgs, home: Path) -> None:
 
 @contextmanager
 def _fake_provider(port: int) -> Iterator[None]:
+    """
+    Raises:
+        UserError: it does not start, in its own words.
+    """
     command = [_KRINS_EVAL, "fake-provider", "--port", str(port), "--tasks", "evals/tasks"]
-    process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        command, cwd=_ROOT, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stderr is not None
     try:
+        if not process.stdout.readline():  # it says its address once it listens
+            raise UserError(f"the fake provider did not start: {process.stderr.read().strip()}")
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.communicate(timeout=10)
 
 
 @contextmanager

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _GRACE_SECONDS = 30.0
 """For requests in flight when a replica is told to go."""
+_LAST_WORDS_SECONDS = 10.0
+"""After them, for what is still to be told to learner and keeper, before Ray kills it."""
 
 
 @serve.deployment(
@@ -31,7 +33,7 @@ _GRACE_SECONDS = 30.0
     max_ongoing_requests=100_000,
     health_check_period_s=2.0,
     health_check_timeout_s=10.0,
-    graceful_shutdown_timeout_s=_GRACE_SECONDS,
+    graceful_shutdown_timeout_s=_GRACE_SECONDS + _LAST_WORDS_SECONDS,
     max_constructor_retry_count=1,  # wrong arguments are not mended by trying them again
     ray_actor_options={"num_cpus": 0},
     logging_config={"enable_access_log": False},

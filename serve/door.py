@@ -23,7 +23,6 @@ from serve.matching import Match, RouteTable
 from serve.reading import BodyReader, ClientGone, Message, Receive, is_body_declared, parse_body, parse_query
 from serve.security.audit import AuditLog
 from serve.security.guard import Guard
-from serve.security.logs import RequestLog
 from serve.web import Answer, Call, Headers, Refusal, Route, Scope
 
 _LOG = logging.getLogger(__name__)
@@ -59,14 +58,6 @@ class RequestMeter(Protocol):
     def request(self, route: str, status: int, seconds: float) -> None: ...
 
 
-class Purse(Protocol):
-    """What the door asks of allowances, besides `serve.interfaces.Allowances`."""
-
-    def runs_low(self, key_id: str) -> bool: ...
-
-    async def refill(self, key_id: str) -> None: ...
-
-
 class Door:
     """The application of one replica."""
 
@@ -74,17 +65,15 @@ class Door:
         self,
         routes: Sequence[Route],
         guard: Guard,
-        purse: Purse,
         meters: RequestMeter,
         audit: AuditLog,
         unready: Callable[[], str],
-        limits: Limits = Limits(),  # noqa: B008
-        log: RequestLog | None = None,
+        limits: Limits,
     ) -> None:
         """`unready`: why requests cannot be served now; empty where they can."""
         self._table = RouteTable(routes)
-        self._guard, self._purse, self._meters, self._audit = guard, purse, meters, audit
-        self._unready, self._log = unready, log
+        self._guard, self._meters, self._audit = guard, meters, audit
+        self._unready = unready
         self._max_in_flight = limits.max_in_flight
         self._bodies = BodyReader(limits.max_body_bytes, limits.body_stall_seconds)
         self.in_flight = 0
@@ -111,11 +100,7 @@ class Door:
             # To the log alone: it may quote the request.
             _LOG.exception("request %s of %s failed", visit.request_id, visit.route)
             status = await self._refuse(visit, _internal(visit.request_id), send)
-        seconds = time.perf_counter() - began
-        self._meters.request(visit.route, status, seconds)
-        if self._log is not None:
-            key_id = visit.client.key_id if visit.client else ""
-            self._log.request(scope["method"], visit.route, status, seconds, visit.request_id, key_id)
+        self._meters.request(visit.route, status, time.perf_counter() - began)
 
     async def _serve(self, visit: Visit, receive: Receive, send: Send) -> int:
         visit.match = match = self._table.match(visit.scope["method"], visit.scope["path"])
@@ -136,8 +121,6 @@ class Door:
         visit.client, rate = self._guard.admit(route, visit.headers)
         if not route.is_always_answered and (why := self._unready()):
             raise Refusal(503, "not_ready", f"not ready: {why}", "wait a little", retry_after_seconds=1.0)
-        if self._purse.runs_low(visit.client.key_id):
-            await self._purse.refill(visit.client.key_id)
         call = await self._call(visit, match, receive)
         work = self._work(visit, route, call, rate, receive, send)
         return await (while_connected(visit, receive, work) if route.streams else work)

@@ -17,7 +17,8 @@ from serve.settings import ServiceArgs
 
 NAMESPACE = "krins"
 """Of Ray's names."""
-_SUITE = "suite:"
+SUITE = "suite:"
+"""Begins the name of a router that stands in a suite."""
 
 
 def home_of(args: ServiceArgs) -> Path:
@@ -32,9 +33,9 @@ def actor_name(part: str, home: Path) -> str:
 def absolute(args: ServiceArgs) -> ServiceArgs:
     """As they are to be understood in an actor, whose current folder is another one."""
     router = args.router
-    if router.startswith(_SUITE):
-        path, _, label = router.removeprefix(_SUITE).partition("#")
-        router = f"{_SUITE}{Path(path).absolute()}#{label}"
+    if router.startswith(SUITE):
+        path, _, label = router.removeprefix(SUITE).partition("#")
+        router = f"{SUITE}{Path(path).absolute()}#{label}"
     return args.model_copy(update={"home": home_of(args), "router": router})
 
 

@@ -41,7 +41,7 @@ class Decided:
     """Signed and self-contained. Empty for a pinned model, from which nothing is learnt."""
     arm: str
     probability: float | None
-    """With which the router chose it; None where nobody knows: pinned, sticky by price, or a fallback."""
+    """With which the router chose it; None where nobody knows: pinned, or a fallback."""
     reason: str
     """For people and journals: `router`, `sticky: ...`, `switched: ...`, `pinned`, `fallback: ...`."""
     epoch: int
@@ -153,9 +153,9 @@ class Reservation(NamedTuple):
 
 
 class Allowances(Protocol):
-    """Budgets of API keys, enforced in this replica without a hop."""
+    """Budgets of API keys, enforced in this replica; without a hop as long as what it holds on lease is enough."""
 
-    def reserve(self, client: Client, usd: Decimal) -> Reservation:
+    async def reserve(self, client: Client, usd: Decimal) -> Reservation:
         """Set the worst case of a call aside.
 
         Raises:

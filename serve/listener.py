@@ -50,6 +50,9 @@ class ListenerLimits(NamedTuple):
     connection: ConnectionLimits = ConnectionLimits()
 
 
+_LIMITS = ListenerLimits()
+
+
 class Listener:
     """Serves one application at one port, from one event loop."""
 
@@ -59,7 +62,7 @@ class Listener:
         host: str,
         port: int,
         clock: Clock,
-        limits: ListenerLimits = ListenerLimits(),  # noqa: B008
+        limits: ListenerLimits = _LIMITS,
     ) -> None:
         """`port`: 0 for any."""
         self._host, self.port, self._clock, self._limits = host, port, clock, limits

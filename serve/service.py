@@ -36,28 +36,27 @@ from serve.learning.routes import routes as learning_routes
 from serve.listener import Listener
 from serve.openapi import with_document
 from serve.operations import checks
-from serve.operations.health import Check, Health, PartHealth
+from serve.operations.health import Health
 from serve.operations.meters import PrometheusMeters
 from serve.operations.routes import routes as operations_routes
-from serve.page.data import Check as PageCheck
-from serve.page.data import Sources
 from serve.page.page import StatusPage
 from serve.page.page import routes as page_routes
 from serve.scaling import IN_FLIGHT
 from serve.security.allowances import BudgetAllowances
 from serve.security.audit import AuditLog
 from serve.security.guard import Guard, require_safe_exposure
+from serve.security.key_commands import keys_path
 from serve.security.keys import KeyRing
 from serve.security.logs import Redactor, protect_logs
 from serve.security.rates import Rates
-from serve.security.ray_guard import observe_ray, require_safe_ray
+from serve.security.ray_guard import RayExposure, observe_ray, require_safe_ray
 from serve.settings import ServiceArgs
+from serve.watching import Watching
 from serve.web import Answer, Call, Refusal, Route, Scope
 
 _PATIENCE_SECONDS = 60.0
 """For the learner to load its router, which takes a process with MLflow."""
 _LOADING_SECONDS = 0.1
-_WATCH_SECONDS = 0.5
 _IDEMPOTENT = frozenset({"/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/route"})
 """Answered at once, and not to be done twice; tasks and feedback see to that themselves."""
 
@@ -65,12 +64,12 @@ _IDEMPOTENT = frozenset({"/v1/chat/completions", "/v1/messages", "/v1/responses"
 class Service:
     """For one event loop. Made by `start`."""
 
-    def __init__(self, args: ServiceArgs, running: AsyncExitStack) -> None:
-        self._args, self._running, self._clock = args, running, SystemClock()
-        self._home = home_of(args)
-        self.door: Door
-        self._health: Health
+    def __init__(self, args: ServiceArgs) -> None:
+        self._args, self._clock = args, SystemClock()
+        self._folder = home_of(args) / "serving"
+        self._running = AsyncExitStack()
         self._listener: Listener | None = None
+        self.door: Door
 
     @classmethod
     async def start(cls, args: ServiceArgs) -> Service:
@@ -78,12 +77,13 @@ class Service:
         Raises:
             KrinsError: the arguments cannot be served, or not safely, or state cannot be kept.
         """
-        async with AsyncExitStack() as running:
-            service = cls(args, running)
+        service = cls(args)
+        try:
             await service._start()
-            service._running = running.pop_all()
-            return service
-        raise AssertionError("an exit stack swallows nothing")
+        except BaseException:
+            await service._running.aclose()
+            raise
+        return service
 
     async def stop(self, grace_seconds: float) -> None:
         """Finish what is in flight, then everything else."""
@@ -105,24 +105,15 @@ class Service:
 
     async def _start(self) -> None:
         args, clock = self._args, self._clock
-        folder = self._home / "serving"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as failure:
-            raise StorageFault(f"{folder}: {failure.strerror}", "choose another folder with `home`") from None
-        keys = KeyRing.load(folder / "keys.json", os.environ, clock)
-        require_safe_exposure(args.host, args.no_keys_on_loopback, keys)
-        exposure = observe_ray(os.environ)
-        require_safe_ray(args.host, exposure)
-        meters = PrometheusMeters(folder / "metrics", version("krins"), args.label)
+        keys, exposure = self._safely()
+        meters = PrometheusMeters(self._folder / "metrics", version("krins"), args.label)
         arms = Arms(args.models)
-        specs = arms.specs
-        decider = Decider(specs, clock, args.feedback_patience_seconds, admit=arms.admit)
+        decider = Decider(arms.specs, clock, args.feedback_patience_seconds, admit=arms.admit)
         learning = LearningClient(start_learner(args), decider, clock)
         await learning.start()
         self._running.push_async_callback(learning.close)
         await self._until_loaded(decider, learning)
-        protect_logs(Redactor(os.environ, _secrets(specs, os.environ)))
+        protect_logs(Redactor(os.environ, _secrets(arms.specs, os.environ)))
 
         keeper = KeeperClient(partial(start_keeper, args))
         claims = ClaimsClient(keeper)
@@ -131,39 +122,61 @@ class Service:
         allowances = BudgetAllowances(BudgetsClient(keeper), _limit_of(keys), clock)
         self._running.push_async_callback(allowances.close)
         self._background(allowances.run())
-        gateway = Gateway(specs, decider, learning, allowances, meters, clock, args.fallback, args.label)
+        gateway = Gateway(arms.specs, decider, learning, allowances, meters, clock, args.fallback, args.label)
         arms.follow(gateway.add)
         self._running.push_async_callback(gateway.close)
-        tasks = Tasks(keeper, decider, learning, allowances, meters, specs, partial(ensure_workers, args), clock)
+        tasks = Tasks(keeper, decider, learning, allowances, meters, arms.specs, partial(ensure_workers, args), clock)
         tasks.start()
         self._running.push_async_callback(tasks.close)
 
-        self._health = Health(
-            self._checks(keys, decider, learning, keeper, gateway, meters, checks.ray_exposure(exposure)),
-            clock,
-            args.label,
-            version("krins"),
-        )
-        await self._health.look()
-        self._background(self._health.run())
+        watching = Watching(self._folder, keys, decider, learning, keeper, gateway, meters, clock)
+        health = Health([*watching.checks(), checks.ray_exposure(exposure)], clock, args.label, version("krins"))
+        await health.look()
+        self._background(health.run())
         guard = Guard(None if args.no_keys_on_loopback else keys, Rates(clock, args.replicas))
-        page = StatusPage(self._sources(learning, keeper, gateway), _may_see(guard))
         routes = [
             *gateway_routes(gateway),
             *learning_routes(decider, learning, meters, clock),
             *task_routes(tasks, keeper),
-            *operations_routes(self._health, meters.exposition),
-            *page_routes(page),
+            *operations_routes(health, meters.exposition),
+            *page_routes(StatusPage(watching.page_sources(health, args.label), _may_see(guard))),
         ]
         routes = [executed_once(route, claims) if route.path in _IDEMPOTENT else route for route in routes]
-        audit = AuditLog(folder / "audit", clock)
-        limits = Limits(args.max_in_flight, args.max_body_bytes)
-        unready = self._health.unready
-        self.door = Door(with_document(routes, version("krins")), guard, allowances, meters, audit, unready, limits)
-        self._background(self._watch(meters))
+        self._open(routes, guard, meters, health)
+        self._background(watching.set_gauges(lambda: self.door.in_flight, health.unready))
+        self._background(watching.set_budgets())
         if args.port is not None:
             self._listener = Listener(self.door, args.host, args.port, clock)
             await self._listener.start()
+
+    def _safely(self) -> tuple[KeyRing, RayExposure]:
+        """The keys, once it is clear that strangers can reach neither the service nor Ray.
+
+        Raises:
+            UserError: they could. StorageFault: there is nowhere to keep state.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as failure:
+            raise StorageFault(f"{self._folder}: {failure.strerror}", "choose another folder with `home`") from None
+        keys = KeyRing.load(keys_path(self._folder.parent), os.environ, self._clock)
+        require_safe_exposure(self._args.host, self._args.no_keys_on_loopback, keys)
+        exposure = observe_ray(os.environ)
+        require_safe_ray(self._args.host, exposure)
+        return keys, exposure
+
+    def _open(
+        self,
+        routes: Sequence[Route],
+        guard: Guard,
+        meters: PrometheusMeters,
+        health: Health,
+    ) -> None:
+        audit = AuditLog(self._folder / "audit", self._clock)
+        self._running.push_async_callback(audit.close)
+        limits = Limits(self._args.max_in_flight, self._args.max_body_bytes)
+        table = with_document(routes, version("krins"))
+        self.door = Door(table, guard, meters, audit, health.unready, limits)
 
     async def _until_loaded(self, decider: Decider, learning: LearningClient) -> None:
         """
@@ -186,64 +199,6 @@ class Service:
                     f"{self._args.router} was not loaded: {status}",
                     "register a router (`krins-eval tune SUITE --register NAME`) or mend the arguments",
                 )
-
-    def _checks(
-        self,
-        keys: KeyRing,
-        decider: Decider,
-        learning: LearningClient,
-        keeper: KeeperClient,
-        gateway: Gateway,
-        meters: PrometheusMeters,
-        exposure: Check,
-    ) -> list[Check]:
-        folder = self._home / "serving"
-
-        async def learner() -> Mapping[str, Any]:
-            state = await learning.ask("state", {})
-            journal = state["journal"]
-            figures = {key: state[key] for key in ("router", "epoch", "version", "frozen")}
-            if not journal["is_writable"]:
-                return {**figures, "status": "failed", "message": "its journal cannot be written"}
-            if decider.fault:
-                return {**figures, "status": "degraded", "message": decider.fault}
-            return {**figures, "registry": state["registry"]["status"], "lost_notes": journal["lost_notes"]}
-
-        async def queue() -> Mapping[str, Any]:
-            return dict((await keeper.call("jobs", "stats")).model_dump(mode="json"))
-
-        def key_file() -> PartHealth:
-            if keys.fault is None:
-                return PartHealth(status="ok", figures={"keys": len(list(keys.entries()))})
-            return PartHealth(status="degraded", message="the file of API keys was not taken over")
-
-        return [
-            checks.disk(folder, meters.disk_free),
-            checks.store(folder),
-            checks.memory(),
-            checks.peer("learner", learner),
-            checks.peer("keeper", queue),
-            checks.breakers(lambda: {name: health.state for name, health in gateway.health().items()}),
-            checks.reported("keys", key_file),
-            exposure,
-        ]
-
-    def _sources(self, learning: LearningClient, keeper: KeeperClient, gateway: Gateway) -> Sources:
-        async def queue() -> Mapping[str, int]:
-            stats = (await keeper.call("jobs", "stats")).model_dump()
-            return {state: stats[state] for state in ("queued", "running", "done", "dead", "cancelled")}
-
-        async def health() -> Sequence[PageCheck]:
-            parts = self._health.report().parts
-            return [PageCheck(name=name, status=part.status, figure=_figure(part)) for name, part in parts.items()]
-
-        return Sources(learning, gateway.health, queue, health, self._clock, self._args.label)
-
-    async def _watch(self, meters: PrometheusMeters) -> None:
-        while True:
-            meters.in_flight(self.door.in_flight)
-            meters.ready(not self._health.unready())
-            await self._clock.sleep(_WATCH_SECONDS)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -285,7 +240,3 @@ async def _nothing(call: Call) -> Answer:
 def _secrets(specs: Mapping[str, ModelSpec], environ: Mapping[str, str]) -> list[str]:
     named = {spec.api_key_env for spec in specs.values() if spec.api_key_env is not None}
     return [environ[name] for name in named if environ.get(name)]
-
-
-def _figure(part: PartHealth) -> str:
-    return part.message or ", ".join(f"{key} {value}" for key, value in part.figures.items())

@@ -92,6 +92,17 @@ class CircuitBreaker:
         self._permits += 1
         return self._permits
 
+    def ended(self, permit: int, failure: BaseException | None) -> None:
+        """How the call ended: None where it was answered, else what it failed by; only a ModelFault is evidence."""
+        if failure is None:
+            self.succeeded(permit)
+        elif not isinstance(failure, ModelFault) or isinstance(failure, _MAYBE_NOT_SENT):
+            self.abandoned(permit)
+        elif failure.trips_breaker:
+            self.failed(permit, failure)
+        else:
+            self.succeeded(permit)
+
     def succeeded(self, permit: int) -> None:
         if permit <= self._stale:
             return
@@ -185,19 +196,8 @@ class Breaker:
         permit = self._breaker.admit()
         try:
             answered = await self._inner.ask(request, job)
-        except ModelFault as fault:
-            self._report(permit, fault)
+        except BaseException as failure:
+            self._breaker.ended(permit, failure)
             raise
-        except BaseException:
-            self._breaker.abandoned(permit)
-            raise
-        self._breaker.succeeded(permit)
+        self._breaker.ended(permit, None)
         return answered
-
-    def _report(self, permit: int, fault: ModelFault) -> None:
-        if fault.trips_breaker:
-            self._breaker.failed(permit, fault)
-        elif isinstance(fault, _MAYBE_NOT_SENT):
-            self._breaker.abandoned(permit)
-        else:
-            self._breaker.succeeded(permit)

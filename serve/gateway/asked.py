@@ -24,6 +24,8 @@ from serve.interfaces import Turn
 from serve.web import Call, Refusal
 
 _BYTES_A_TOKEN = 4
+_STORED = ("previous_response_id", "conversation", "prompt")
+"""Fields of Responses by which OpenAI puts into the prompt what it keeps."""
 _MOST_HEADER_CHARACTERS = 256
 
 
@@ -44,17 +46,23 @@ class Asked:
         return len(self.call.body)
 
     @property
+    def has_stored_prompt(self) -> bool:
+        """The provider puts before the request's own what only it knows."""
+        return any(self.body.get(name) for name in _STORED)
+
+    @property
     def n_choices(self) -> int:
         return max(1, self.body.get("n") or 1) if self.wire.name == "chat" else 1
 
 
 def asked_of(wire: Wire, call: Call) -> Asked:
     """Raises Refusal 400 where the body is not of the wire format in ways that its schema does not show."""
-    body: Json = orjson.loads(call.body)
     try:
+        body: Json = orjson.loads(call.body)
         prompt, limit = wire.prompt(body), wire.most_output_tokens(body)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise malformed(error) from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # ValueError: pydantic, which checked the body, takes NaN and numbers without bounds.
+        raise _malformed(error) from None
     turn = Turn(_conversation(call, prompt), prompt.is_first, len(call.body) // _BYTES_A_TOKEN, limit)
     return Asked(
         wire=wire,
@@ -67,7 +75,7 @@ def asked_of(wire: Wire, call: Call) -> Asked:
     )
 
 
-def malformed(error: Exception) -> Refusal:
+def _malformed(error: Exception) -> Refusal:
     return Refusal(
         400,
         "invalid_request",
@@ -98,14 +106,15 @@ def message_for(target: Target, asked: Asked, now_seconds: float) -> Message:
     try:
         for translation in translations:
             body = translation.request(body)
+        body = body | {"model": target.spec.model}
+        if asked.is_streamed:
+            body["stream"] = True
+            if target.wire.name == "chat":
+                body["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
+        content = orjson.dumps(body)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise malformed(error) from None
-    body = body | {"model": target.spec.model}
-    if asked.is_streamed:
-        body["stream"] = True
-        if target.wire.name == "chat":
-            body["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
-    return Message(orjson.dumps(body), _headers(target, asked), translations)
+        raise _malformed(error) from None
+    return Message(content, _headers(target, asked), translations)
 
 
 def _headers(target: Target, asked: Asked) -> Mapping[str, str]:

@@ -2,27 +2,28 @@
 
 Invariants: an attempt ends exactly once, whatever becomes of it, and then its money is settled, its circuit breaker,
 the meters and the journal know; what a failed call was charged is charged too. Worst case of a call: the body's bytes,
-or the context window if that is less, as input tokens, all of them written to the prompt cache where that is dearer;
-the caller's limit on output or the model's, once for each choice. Left out: the call (`serve.gateway.upstream`).
+or the context window if that is less or the provider adds what it has stored, as input tokens, all of them written to
+the prompt cache where that is dearer; the caller's limit on output or the model's, once for each choice. Left out: the
+call (`serve.gateway.upstream`); from the worst case, images and files by reference and tools that the provider runs,
+which are charged once they are told.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 from krins.domain import Usage
-from krins.errors import ModelFault, OutOfTime, TooLong
+from krins.errors import ModelFault
 from krins.interfaces import Clock
 from krins.models.breaker import BreakerHealth, CircuitBreaker
 from krins.models.spec import ModelSpec
 from serve.gateway.asked import Asked
 from serve.interfaces import Allowances, Answered, Decided, DecisionMade, Learning, Meters, Reservation
 
-_MAYBE_NOT_SENT = (OutOfTime, TooLong)
 _ROUNDED_TOKENS = 256
 _DAY_SECONDS = 86_400
 
@@ -30,11 +31,10 @@ _DAY_SECONDS = 86_400
 class Breakers:
     """Circuit breakers by endpoint; the meters are told when one changes."""
 
-    def __init__(self, specs: Mapping[str, ModelSpec], clock: Clock, meters: Meters) -> None:
+    def __init__(self, clock: Clock, meters: Meters) -> None:
         self._breakers: dict[str, CircuitBreaker] = {}
         self._states: dict[str, str] = {}
         self._clock, self._meters = clock, meters
-        self.add(specs.values())
 
     def add(self, specs: Iterable[ModelSpec]) -> None:
         """Those of endpoints that are known stay as they are."""
@@ -47,16 +47,8 @@ class Breakers:
         return self._breakers[endpoint].admit()
 
     def report(self, endpoint: str, permit: int, fault: BaseException | None) -> None:
-        """How the call ended: None, or what it failed by; what is no ModelFault is no evidence."""
-        breaker = self._breakers[endpoint]
-        if fault is None:
-            breaker.succeeded(permit)
-        elif not isinstance(fault, ModelFault) or isinstance(fault, _MAYBE_NOT_SENT):
-            breaker.abandoned(permit)
-        elif fault.trips_breaker:
-            breaker.failed(permit, fault)
-        else:
-            breaker.succeeded(permit)
+        """How the call ended: None, or what it failed by."""
+        self._breakers[endpoint].ended(permit, fault)
         if fault is not None or self._states[endpoint] != "closed":
             self._tell(endpoint)
 
@@ -90,9 +82,9 @@ class Attempt:
         self._started = books.clock.monotonic_seconds()
         self._note_decision()
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Raises CircuitOpen, or Refusal 429 where the key's budget has no room."""
-        self._reservation = self._books.allowances.reserve(self._asked.call.client, self._worst_usd())
+        self._reservation = await self._books.allowances.reserve(self._asked.call.client, self._worst_usd())
         self._permit = self._books.breakers.admit(self._spec.endpoint)
 
     def end(self, usage: Usage | None, failure: BaseException | None = None) -> Decimal | None:
@@ -128,7 +120,8 @@ class Attempt:
         spec, asked = self._spec, self._asked
         if spec.price is None:
             return Decimal(0)
-        n_input = min(asked.most_input_tokens, spec.context_window or asked.most_input_tokens)
+        window = spec.context_window or asked.most_input_tokens
+        n_input = window if asked.has_stored_prompt else min(asked.most_input_tokens, window)
         n_output = (asked.turn.max_output_tokens or spec.max_output_tokens) * asked.n_choices
         day = int(self._books.clock.now_seconds()) // _DAY_SECONDS
         return _most_usd(cast("Hashable", spec.price), -(-n_input // _ROUNDED_TOKENS) * _ROUNDED_TOKENS, n_output, day)

@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from krins.models.spec import ModelSpec
-from serve.gateway.chat_over_messages_stream import ChatChunks, usage_of
-from serve.gateway.translation import AnswerStream, Fields, Untranslatable, require_ending, tool_schema
+from serve.gateway.chat_over_messages_stream import ChatChunks, finish_reason, usage_of
+from serve.gateway.translation import AnswerStream, Fields, Untranslatable, tool_schema
 from serve.gateway.wire import Json, text_of
 from serve.gateway.wire_messages import messages_usage
 
@@ -47,15 +47,6 @@ _NEUTRAL = {
 _MOST_TEMPERATURE = 1.0
 """Anthropic's; OpenAI's goes to 2."""
 _DATA_URL = re.compile(r"data:(image/[\w.+-]+);base64,(.*)", re.DOTALL)
-FINISH_REASONS = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "pause_turn": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
 
 
 class ChatOverMessages:
@@ -89,13 +80,13 @@ class ChatOverMessages:
         calls = [_tool_call(block) for block in blocks if block["type"] == "tool_use"]
         if calls:
             message["tool_calls"] = calls
-        reason = require_ending(answer["stop_reason"])
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH_REASONS.get(reason, "stop")}
+        reason = finish_reason(answer["stop_reason"])
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
         head = {"id": answer["id"], "object": "chat.completion", "created": int(self._now_seconds)}
         return head | {"model": answer["model"], "choices": [choice]} | usage_of(messages_usage(answer.get("usage")))
 
     def stream(self) -> AnswerStream:
-        return ChatChunks(FINISH_REASONS, int(self._now_seconds))
+        return ChatChunks(int(self._now_seconds))
 
 
 def _tool_call(block: Json) -> Json:
@@ -124,6 +115,9 @@ def _conversation(messages: list[Json]) -> tuple[str, list[Json]]:
 
 
 def _add(turns: list[Json], role: str, blocks: list[Json]) -> None:
+    """A message that says nothing is left out, for Anthropic refuses it."""
+    if not blocks:
+        return
     if turns and turns[-1]["role"] == role:
         turns[-1]["content"] += blocks
     else:

@@ -6,7 +6,7 @@ has it (the gateway takes it out where nobody asked). Thoughts, their signatures
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from krins.domain import Usage
@@ -14,10 +14,24 @@ from serve.gateway.translation import require_ending
 from serve.gateway.wire import Json
 from serve.gateway.wire_messages import RunningUsage
 
+_FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+
+
+def finish_reason(stop_reason: Any) -> str:
+    """Raises BrokenReply where the answer does not say why it ended."""
+    return _FINISH_REASONS.get(require_ending(stop_reason), "stop")
+
 
 class ChatChunks:
-    def __init__(self, finish_reasons: Mapping[str, str], created: int) -> None:
-        self._finish_reasons = finish_reasons
+    def __init__(self, created: int) -> None:
         self._head: Json = {"id": "", "object": "chat.completion.chunk", "created": created, "model": ""}
         self._usage = RunningUsage()
         self._reason: Any = None
@@ -44,7 +58,7 @@ class ChatChunks:
             self._reason = event["delta"].get("stop_reason") or self._reason
 
     def end(self) -> Iterator[Json]:
-        yield self._chunk({}, self._finish_reasons.get(require_ending(self._reason), "stop"))
+        yield self._chunk({}, finish_reason(self._reason))
         usage = usage_of(self._usage.usage)
         if usage:
             yield self._head | {"choices": []} | usage

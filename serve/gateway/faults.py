@@ -8,7 +8,7 @@ limited, the caller is told so, for that is what waiting mends.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import aiohttp
 import orjson
@@ -93,17 +93,16 @@ def words_for_caller(arm: str, fault: ModelFault) -> str:
     return f"model {arm} {said.get(code_of(fault), 'gave no usable answer')} ({type(fault).__name__})"
 
 
-def refusal_of(failures: Iterable[tuple[str, ModelFault]]) -> Refusal:
+def refusal_of(failures: Sequence[tuple[str, ModelFault]]) -> Refusal:
     """What a caller is told for whom no arm had an answer; `failures` by arm, in the order in which they were asked."""
-    failed = list(failures)
-    limited = [fault for _, fault in failed if isinstance(fault, RateLimited)]
-    tried = "; ".join(words_for_caller(arm, fault) for arm, fault in failed)
+    limited = [fault for _, fault in failures if isinstance(fault, RateLimited)]
+    tried = "; ".join(words_for_caller(arm, fault) for arm, fault in failures)
     message = f"no model could answer: {tried}"
     if limited:
         waits = [fault.retry_after_seconds for fault in limited if fault.retry_after_seconds is not None]
         seconds = max(_DEFAULT_RETRY_SECONDS, math.ceil(min(waits, default=_DEFAULT_RETRY_SECONDS)))
         return Refusal(429, "rate_limited", message, "try again later", retry_after_seconds=seconds)
-    fault = failed[-1][1]
+    fault = failures[-1][1]
     if isinstance(fault, TooLong):
         return Refusal(400, code_of(fault), message, "shorten the prompt")
     status = 504 if isinstance(fault, TimedOut) else 503 if isinstance(fault, Overloaded | CircuitOpen) else 502

@@ -9,7 +9,6 @@ of time (`serve.gateway.upstream`).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -57,25 +56,26 @@ class Gateway:
         """
         self._specs: dict[str, ModelSpec] = {}
         self._deciding, self._clock, self._label = deciding, clock, label
-        self._books = Books(Breakers({}, clock, meters), allowances, learning, meters, clock)
+        self._books = Books(Breakers(clock, meters), allowances, learning, meters, clock)
         self._upstreams = Upstreams(clock)
-        self._stated_fallback, self._fallback = list(fallback), list(fallback)
+        self._stated_fallback = list(fallback)
+        self._fallback: list[str] = []
         self._targets: dict[tuple[str, Format], Target] = {}
         self.add(specs)
 
     def add(self, specs: Mapping[str, ModelSpec]) -> None:
         """Arms that can be asked from now on, besides those that can already. Raises UserError, and adds none."""
-        targets = {
-            (arm, wire.name): target_of(spec, wire.name, os.environ) for arm, spec in specs.items() for wire in WIRES
-        }
+        targets = {(arm, wire.name): target_of(spec, wire.name) for arm, spec in specs.items() for wire in WIRES}
         self._books.breakers.add(specs.values())
         self._targets |= targets
         self._specs |= specs
-        self._fallback = self._stated_fallback or _cheapest_first(self._specs, self._clock.now_seconds())
+        in_order = self._stated_fallback or _cheapest_first(self._specs, self._clock.now_seconds())
+        self._fallback = [arm for arm in in_order if arm in self._specs]
 
     @property
-    def arms(self) -> list[str]:
-        return list(self._specs)
+    def models(self) -> list[str]:
+        """What a caller may name."""
+        return [ROUTED, *(f"{ROUTED}/{arm}" for arm in self._specs)]
 
     def health(self) -> dict[str, BreakerHealth]:
         """Of every circuit breaker, by endpoint."""
@@ -113,7 +113,7 @@ class Gateway:
         attempt = Attempt(self._books, asked, decided, target.spec)
         try:
             message = message_for(target, asked, self._clock.now_seconds())
-            attempt.begin()
+            await attempt.begin()
             if asked.is_streamed:
                 streamed = await self._upstreams.stream(target, message.content, message.headers)
                 headers = self._headers(decided, message)
@@ -133,7 +133,7 @@ class Gateway:
         usage = target.wire.usage(answer)
         if message.translations:
             try:
-                content = orjson.dumps(whole_answer(answer, message.translations))
+                content = whole_answer(answer, message.translations)
             except ModelFault as fault:
                 fault.usage = usage
                 raise
@@ -145,25 +145,24 @@ class Gateway:
 
     def _named_arm(self, asked: Asked) -> str | None:
         """The arm that the caller pinned; None: the router is to choose."""
-        model = asked.body["model"]
+        model: str = asked.body["model"]
         if model == ROUTED or (asked.wire.name == "messages" and model.startswith("claude")):
             return None
         arm = model.removeprefix(f"{ROUTED}/")
         if arm == model or arm not in self._specs:
-            names = ", ".join([ROUTED, *(f"{ROUTED}/{name}" for name in self._specs)])
-            message = f"there is no model {model!r}; there is {names}"
+            message = f"there is no model {model!r}; there is {', '.join(self.models)}"
             raise Refusal(404, "model_not_found", message, "take one of these", param="model")
-        return str(arm)
+        return arm
 
     def _next(self, failures: Mapping[str, object]) -> str | None:
-        return next((arm for arm in self._fallback if arm not in failures and arm in self._specs), None)
+        return next((arm for arm in self._fallback if arm not in failures), None)
 
     def _larger(self, arm: str, failures: Mapping[str, object], fault: ModelFault) -> str | None:
         """An arm with a larger context window, where that is what was wanting."""
         window = self._specs[arm].context_window
         if not isinstance(fault, TooLong) or window is None:
             return None
-        windows = {name: self._specs[name].context_window or 0 for name in self._fallback if name in self._specs}
+        windows = {name: self._specs[name].context_window or 0 for name in self._fallback}
         return next((name for name in windows if name not in failures and windows[name] > window), None)
 
     def _headers(self, decided: Decided, message: Message, cost_usd: Decimal | None = None) -> Headers:
@@ -172,7 +171,7 @@ class Gateway:
             b"x-krins-model": decided.arm,
             b"x-krins-reason": decided.reason,
             b"x-krins-label": self._label,
-            b"x-krins-ignored": ", ".join(message.ignored) if message.translations else "",
+            b"x-krins-ignored": ", ".join(message.ignored),
             b"x-krins-cost-usd": "" if cost_usd is None else f"{cost_usd:f}",
         }
         return [(name, _header_value(value)) for name, value in named.items() if value]

@@ -124,14 +124,15 @@ class MessagesOverChat:
     def _result(self, block: Json, parts: list[Json], where: str) -> Json:
         """Images of the result go to `parts`."""
         self._note_ignored(block)
-        texts = ["error:"] if block.get("is_error") else []
+        texts = []
         for number, inner in enumerate(_listed(block.get("content"))):
             part = self._part(inner, f"{where}.content[{number}]")
             if part["type"] == "text":
                 texts.append(part["text"])
             else:
                 parts.append(part)
-        return {"role": "tool", "tool_call_id": block["tool_use_id"], "content": " ".join(texts)}
+        mark = "error: " if block.get("is_error") else ""
+        return {"role": "tool", "tool_call_id": block["tool_use_id"], "content": mark + "\n".join(texts)}
 
     def _part(self, block: Json, where: str) -> Json:
         if block.get("type") != "image":

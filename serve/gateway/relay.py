@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Self
 
+import orjson
+
 from krins.domain import Usage
 from krins.errors import ModelFault
 from serve.gateway.asked import Asked
@@ -120,11 +122,11 @@ def _ending(streams: list[AnswerStream]) -> Iterator[Json]:
     yield from _ending(streams[1:])
 
 
-def whole_answer(answer: Json, translations: list[Translation]) -> Json:
+def whole_answer(answer: Json, translations: list[Translation]) -> bytes:
     """An answer that is not streamed, as the caller has it. Raises BrokenReply."""
     try:
         for translation in reversed(translations):
             answer = translation.answer(answer)
+        return orjson.dumps(answer)
     except _SHAPE_ERRORS as error:
         raise bad_answer(error) from error
-    return answer

@@ -7,8 +7,10 @@ Left out: everything but the table (`serve.gateway.gateway`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from pydantic import BaseModel
 
 from serve.gateway.bodies import (
     ChatAnswer,
@@ -23,7 +25,7 @@ from serve.gateway.bodies import (
 from serve.gateway.gateway import ROUTED, Gateway
 from serve.gateway.targets import CHAT, MESSAGES, RESPONSES
 from serve.gateway.wire import Wire
-from serve.web import Answer, Call, Handler, HeaderField, Route, Scope
+from serve.web import Answer, Call, HeaderField, Route, Scope
 
 _REFUSALS: Mapping[int, str] = {
     400: "The request is wrong, or asks for what no arm's provider has; as the provider says it.",
@@ -97,66 +99,21 @@ _RESPONSES_ANSWER: Mapping[str, Any] = {
 
 
 def routes(gateway: Gateway) -> list[Route]:
-    models = ModelList(
-        data=[ListedModel(id=name, display_name=name) for name in _names(gateway)],
-        first_id=ROUTED,
-        last_id=_names(gateway)[-1],
-    )
-
     async def list_models(call: Call) -> Answer:
-        return Answer.of(models)
+        return Answer.of(_listed(gateway.models))
 
     return [
-        Route(
-            "POST",
-            "/v1/chat/completions",
-            _asking(gateway, CHAT),
-            Scope.INFER,
-            "Chat Completions: the router chooses the model, or the caller does.",
-            "models",
-            "openai",
-            body=ChatBody,
-            answer=ChatAnswer,
-            streams=True,
-            refusals=_REFUSALS,
-            headers=_HEADERS,
-            answer_headers=_ANSWER_HEADERS,
-            example=_CHAT_EXAMPLE,
-            example_answer=_CHAT_ANSWER,
+        _asking(
+            gateway, CHAT, "/v1/chat/completions", "Chat Completions",
+            ChatBody, ChatAnswer, _CHAT_EXAMPLE, _CHAT_ANSWER,
         ),
-        Route(
-            "POST",
-            "/v1/responses",
-            _asking(gateway, RESPONSES),
-            Scope.INFER,
-            "Responses: the router chooses the model, or the caller does.",
-            "models",
-            "openai",
-            body=ResponsesBody,
-            answer=ResponsesAnswer,
-            streams=True,
-            refusals=_REFUSALS,
-            headers=_HEADERS,
-            answer_headers=_ANSWER_HEADERS,
-            example=_RESPONSES_EXAMPLE,
-            example_answer=_RESPONSES_ANSWER,
+        _asking(
+            gateway, RESPONSES, "/v1/responses", "Responses",
+            ResponsesBody, ResponsesAnswer, _RESPONSES_EXAMPLE, _RESPONSES_ANSWER,
         ),
-        Route(
-            "POST",
-            "/v1/messages",
-            _asking(gateway, MESSAGES),
-            Scope.INFER,
-            "Messages: the router chooses the model, or the caller does.",
-            "models",
-            "anthropic",
-            body=MessagesBody,
-            answer=MessagesAnswer,
-            streams=True,
-            refusals=_REFUSALS,
-            headers=_HEADERS,
-            answer_headers=_ANSWER_HEADERS,
-            example=_MESSAGES_EXAMPLE,
-            example_answer=_MESSAGES_ANSWER,
+        _asking(
+            gateway, MESSAGES, "/v1/messages", "Messages",
+            MessagesBody, MessagesAnswer, _MESSAGES_EXAMPLE, _MESSAGES_ANSWER,
         ),
         Route(
             "GET",
@@ -167,17 +124,43 @@ def routes(gateway: Gateway) -> list[Route]:
             "models",
             "openai",
             answer=ModelList,
-            example_answer=models.model_dump(),
+            example_answer=_listed(gateway.models).model_dump(),
         ),
-    ]
+    ]  # fmt: skip
 
 
-def _names(gateway: Gateway) -> list[str]:
-    return [ROUTED, *(f"{ROUTED}/{arm}" for arm in gateway.arms)]
+def _listed(names: Sequence[str]) -> ModelList:
+    data = [ListedModel(id=name, display_name=name) for name in names]
+    return ModelList(data=data, first_id=names[0], last_id=names[-1])
 
 
-def _asking(gateway: Gateway, wire: Wire) -> Handler:
+def _asking(
+    gateway: Gateway,
+    wire: Wire,
+    path: str,
+    api: str,
+    body: type[BaseModel],
+    answer: type[BaseModel],
+    example: Mapping[str, Any],
+    example_answer: Mapping[str, Any],
+) -> Route:
     async def ask(call: Call) -> Answer:
         return await gateway.answer(wire, call)
 
-    return ask
+    return Route(
+        "POST",
+        path,
+        ask,
+        Scope.INFER,
+        f"{api}: the router chooses the model, or the caller does.",
+        "models",
+        wire.dialect,
+        body=body,
+        answer=answer,
+        streams=True,
+        refusals=_REFUSALS,
+        headers=_HEADERS,
+        answer_headers=_ANSWER_HEADERS,
+        example=example,
+        example_answer=example_answer,
+    )

@@ -13,6 +13,7 @@ KRINS_NO_PAID_CALLS is set, no target is beyond this machine. Left out: sending 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -56,10 +57,10 @@ class Target:
     """From the caller's format to the upstream's; none where they are the same."""
 
 
-def target_of(spec: ModelSpec, caller: Format, environ: Mapping[str, str]) -> Target:
+def target_of(spec: ModelSpec, caller: Format) -> Target:
     """Raises UserError where the model may not be called, or its key is not set or cannot be one."""
     check_provider(spec)
-    key = environ[spec.api_key_env] if spec.api_key_env is not None else None
+    key = os.environ[spec.api_key_env] if spec.api_key_env is not None else None
     base = (spec.base_url or OWN_URLS[spec.provider]).rstrip("/")
     wire, path, translations = _way(spec, caller)
     headers = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "krins"}

@@ -129,7 +129,7 @@ class Streamed:
         deadline: float,
     ) -> None:
         """`deadline`: of the clock's monotonic time."""
-        self._response, self._watch = response, watch
+        self._response, self.watch = response, watch
         self._deadlines, self._clock = deadlines, deadlines.clock
         self._stall_seconds, self._deadline = stall_seconds, deadline
         self._events = Events()
@@ -137,10 +137,6 @@ class Streamed:
         self._waiting_since: float | None = None
         self._guard: Limit | None = None
         self.is_whole = False
-
-    @property
-    def watch(self) -> Watch:
-        return self._watch
 
     async def begin(self) -> None:
         """Read until the answer says something, and hold what came. Raises ModelFault."""
@@ -176,9 +172,8 @@ class Streamed:
             tail.lift()
 
     def fault(self) -> ModelFault:
-        fault = self._watch.fault or BrokenReply("the stream failed")
-        fault.may_be_billed = True
-        fault.usage = self._watch.usage
+        fault = self.watch.fault or BrokenReply("the stream failed")
+        fault.usage = self.watch.usage
         return fault
 
     def close(self) -> None:
@@ -196,7 +191,7 @@ class Streamed:
             self._waiting_since = None
         if not chunk:
             raise BrokenReply("the stream ended without its final event")
-        pieces = [(self._watch.take(event), event) for event in self._events.feed(chunk)]
+        pieces = [(self.watch.take(event), event) for event in self._events.feed(chunk)]
         self.is_whole = self.is_whole or any(piece is Piece.END for piece, _ in pieces)
         return pieces
 

@@ -68,6 +68,16 @@ class Watch(Protocol):
     def take(self, event: bytes) -> Piece: ...
 
 
+class Failing:
+    """What all watches do of a stream that fails."""
+
+    fault: ModelFault | None = None
+
+    def _failed(self, fault: ModelFault) -> Piece:
+        self.fault = fault
+        return Piece.FAILED
+
+
 class Wire(Protocol):
     """One wire format."""
 
@@ -104,10 +114,14 @@ class Wire(Protocol):
 
 
 class Events:
-    """Cuts the events out of a stream's chunks."""
+    """Cuts the events out of a stream's chunks. What has come of an event is not looked at again with each chunk."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._held = [b""]
+        """Pieces of the event that has begun."""
+        self._n_held = 0
+        self._tail = b""
+        """Its last bytes, which may be half of an empty line."""
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that are complete, each with the empty line that ends it.
@@ -115,15 +129,24 @@ class Events:
         Raises:
             BrokenReply: an event is larger than any that means something.
         """
-        data = self._rest + chunk
+        seam = self._tail + chunk
+        self._held.append(chunk)
+        self._n_held += len(chunk)
+        self._tail = seam[-2:]
+        events = self._cut() if b"\n\n" in seam or b"\n\r\n" in seam else []
+        if self._n_held > MOST_EVENT_BYTES:
+            raise BrokenReply(f"an event of the stream exceeds {MOST_EVENT_BYTES // 2**20} MiB")
+        return events
+
+    def _cut(self) -> list[bytes]:
+        data = b"".join(self._held)
         if b"\r" not in data:
-            *events, self._rest = data.split(b"\n\n")
+            *events, rest = data.split(b"\n\n")
             events = [event + b"\n\n" for event in events]
         else:
-            *events, self._rest = _BOUNDARY.split(data)
+            *events, rest = _BOUNDARY.split(data)
             events = [event + end for event, end in zip(events[::2], events[1::2], strict=True)]
-        if len(self._rest) > MOST_EVENT_BYTES:
-            raise BrokenReply(f"an event of the stream exceeds {MOST_EVENT_BYTES // 2**20} MiB")
+        self._held, self._n_held, self._tail = [rest], len(rest), rest[-2:]
         return events
 
 
@@ -149,6 +172,11 @@ def content_of(event: bytes) -> Json | None:
     except orjson.JSONDecodeError:
         return None
     return content if isinstance(content, dict) else None
+
+
+def named_event(event: Json) -> bytes:
+    """As Messages and Responses have it: the type is the event's name too."""
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
 
 
 def is_cut_off(event: bytes) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from krins.domain import Usage
-from krins.errors import ModelFault
 from krins.models.providers.replies import count
 from serve.gateway.wire import (
+    Failing,
     Format,
     Json,
     Piece,
@@ -87,17 +87,16 @@ def _ends(choice: Any) -> bool:
     return isinstance(choice, dict) and isinstance(choice.get("finish_reason"), str)
 
 
-class _ChatWatch:
+class _ChatWatch(Failing):
     def __init__(self) -> None:
         self.usage: Usage | None = None
-        self.fault: ModelFault | None = None
 
     def take(self, event: bytes) -> Piece:
         # As JSON strings have their quotation marks escaped, an answer that speaks of "usage" does not look like this.
         if (b'"usage"' in event and b'"usage":null' not in event) or b'"error"' in event:
             return self._look(event)
         if event.startswith((b"data: {", b"data:{")):
-            return self._failed() if is_cut_off(event) else Piece.PART
+            return self._failed(broken_event()) if is_cut_off(event) else Piece.PART
         data = data_of(event)
         if data.strip() == b"[DONE]":
             return Piece.END
@@ -106,13 +105,8 @@ class _ChatWatch:
     def _look(self, event: bytes) -> Piece:
         chunk = content_of(event)
         if chunk is None:
-            return self._failed()
+            return self._failed(broken_event())
         if chunk.get("error"):
-            self.fault = told_fault(chunk["error"])
-            return Piece.FAILED
+            return self._failed(told_fault(chunk["error"]))
         self.usage = chat_usage(chunk.get("usage")) or self.usage
         return Piece.USAGE if is_usage_alone(chunk) else Piece.PART
-
-    def _failed(self) -> Piece:
-        self.fault = broken_event()
-        return Piece.FAILED

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from krins.domain import Usage
-from krins.errors import ModelFault
 from krins.models.providers.replies import count
 from serve.gateway.wire import (
+    Failing,
     Format,
     Json,
     Piece,
@@ -24,6 +22,7 @@ from serve.gateway.wire import (
     data_of,
     is_cut_off,
     name_of,
+    named_event,
     prompt_of,
     text_of,
     texts_of,
@@ -57,7 +56,7 @@ class MessagesWire:
         return _MessagesWatch()
 
     def encode(self, event: Json) -> bytes:
-        return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
+        return named_event(event)
 
     def error_event(self, code: str, message: str) -> bytes:
         kind = {"rate_limited": "rate_limit_error", "overloaded": "overloaded_error", "timed_out": "timeout_error"}
@@ -102,10 +101,9 @@ class RunningUsage:
         return messages_usage(self._told) if self._is_complete else None
 
 
-class _MessagesWatch:
+class _MessagesWatch(Failing):
     def __init__(self) -> None:
         self._running = RunningUsage()
-        self.fault: ModelFault | None = None
 
     @property
     def usage(self) -> Usage | None:
@@ -116,24 +114,19 @@ class _MessagesWatch:
         if name in (b"message_start", b"message_delta", b"error"):
             return self._look(name, event)
         if is_cut_off(event):
-            return self._failed()
+            return self._failed(broken_event())
         if name == b"message_stop":
             return Piece.END
-        return Piece.PART if data_of(event) else Piece.PREAMBLE
+        return Piece.PREAMBLE if name == b"ping" or not data_of(event) else Piece.PART
 
     def _look(self, name: bytes, event: bytes) -> Piece:
         content = content_of(event)
         if content is None:
-            return self._failed()
+            return self._failed(broken_event())
         if name == b"error":
-            self.fault = told_fault(content.get("error"))
-            return Piece.FAILED
+            return self._failed(told_fault(content.get("error")))
         if name == b"message_delta":
             self._running.add(content.get("usage"))
             return Piece.PART
         self._running.start((content.get("message") or {}).get("usage"))
         return Piece.PREAMBLE
-
-    def _failed(self) -> Piece:
-        self.fault = broken_event()
-        return Piece.FAILED

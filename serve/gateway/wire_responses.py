@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from krins.domain import Usage
-from krins.errors import ModelFault
 from krins.models.providers.replies import count
 from serve.gateway.wire import (
+    Failing,
     Format,
     Json,
     Piece,
@@ -24,6 +22,7 @@ from serve.gateway.wire import (
     data_of,
     is_cut_off,
     name_of,
+    named_event,
     prompt_of,
     text_of,
     told_fault,
@@ -63,7 +62,7 @@ class ResponsesWire:
         return _ResponsesWatch()
 
     def encode(self, event: Json) -> bytes:
-        return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
+        return named_event(event)
 
     def error_event(self, code: str, message: str) -> bytes:
         error = {"message": message, "type": "server_error", "param": None, "code": code}
@@ -96,28 +95,24 @@ def responses_usage(told: Any) -> Usage | None:
         return None
 
 
-class _ResponsesWatch:
+class _ResponsesWatch(Failing):
     def __init__(self) -> None:
         self.usage: Usage | None = None
-        self.fault: ModelFault | None = None
 
     def take(self, event: bytes) -> Piece:
         name = name_of(event)
         if name in _ENDINGS or name in _FAILURES:
             return self._look(name, event)
         if is_cut_off(event):
-            self.fault = broken_event()
-            return Piece.FAILED
+            return self._failed(broken_event())
         return Piece.PREAMBLE if name in _BEGINNINGS or not data_of(event) else Piece.PART
 
     def _look(self, name: bytes, event: bytes) -> Piece:
         content = content_of(event)
         if content is None:
-            self.fault = broken_event()
-            return Piece.FAILED
+            return self._failed(broken_event())
         response = content.get("response") or {}
         self.usage = responses_usage(response.get("usage"))
         if name in _ENDINGS:
             return Piece.END
-        self.fault = told_fault(response.get("error") or content.get("error") or content)
-        return Piece.FAILED
+        return self._failed(told_fault(response.get("error") or content.get("error") or content))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from serve.jobs.claims import ClaimStore
 from serve.jobs.job import JobRules
 from serve.jobs.keeper import Keeper, Parts
 from serve.jobs.queue import JobQueue
+from serve.security.budgets import Budgets
 from serve.settings import ServiceArgs
 
 _IDLE_SECONDS = 300.0
@@ -31,16 +31,10 @@ _OF_WORKERS = frozenset(["take", "heartbeat", "progress", "finish", "fail", "sto
 def parts(rules: JobRules) -> Parts:
     """What the keeper keeps, by name."""
     clock, rng = SystemClock(), random.Random()
-
-    def budgets(connection: sqlite3.Connection) -> Any:
-        from serve.security.budgets import Budgets
-
-        return Budgets(connection)
-
     return {
         "jobs": lambda connection: JobQueue(connection, clock, rng, rules),
         "claims": lambda connection: ClaimStore(connection, clock),
-        "budgets": budgets,
+        "budgets": Budgets,
     }
 
 

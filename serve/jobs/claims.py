@@ -128,7 +128,8 @@ class ClaimStore:
                 "request_in_flight",
                 "a request with this idempotency key is being executed",
                 "ask again a little later for its answer",
-                retry_after_seconds=1.0,
+                # Its answer may come sooner; but if the replica is dead, whoever comes sooner comes in vain.
+                retry_after_seconds=left,
             )
 
     def _prune(self) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from krins.errors import StorageFault
 from serve.jobs.claims import LEASE_SECONDS, Claim
+from serve.jobs.job import KEEPS_NOTHING
 from serve.web import Answer, Refusal
 
 _WAITS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
@@ -141,7 +142,7 @@ class BudgetsClient:
 
 def _as_refusal(cause: BaseException) -> BaseException:
     if isinstance(cause, StorageFault):
-        return Refusal(503, "storage_failed", cause.message, cause.remedy, retry_after_seconds=2.0)
+        return Refusal(503, KEEPS_NOTHING, cause.message, cause.remedy, retry_after_seconds=2.0)
     return cause
 
 

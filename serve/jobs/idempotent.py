@@ -2,7 +2,8 @@
 
 Invariants: a key is one client's own, and for one operation; a request that was begun is carried to its end and its
 answer kept, even if the client is gone: it comes back for the answer. What failed with 429 or 5xx, was refused, or was
-streamed leaves no answer and gives the key back. Left out: where answers are kept (`serve.jobs.claims`).
+streamed leaves no answer and gives the key back; a stream that nobody is left to read is closed. Left out: where
+answers are kept (`serve.jobs.claims`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from serve.interfaces import Claims
 from serve.web import Answer, Call, Handler, HeaderField, Refusal, Route
 
+T = TypeVar("T")
 _HEADER = b"idempotency-key"
 _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 REPLAYED = (b"idempotent-replayed", b"true")
@@ -73,16 +76,24 @@ def executed_once(route: Route, claims: Claims) -> Route:
 
 def idempotent(handle: Handler, claims: Claims) -> Handler:
     """`handle`, executed once for each key that a client gives to an operation."""
-    under_way: set[asyncio.Task[Answer]] = set()
+    under_way: set[asyncio.Task[Any]] = set()
+
+    def begun(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        under_way.add(task)
+        task.add_done_callback(_forget(under_way))
+        return task
 
     async def once(call: Call) -> Answer:
         key = key_of(call)
         if key is None:
             return await handle(call)
-        execution = asyncio.create_task(_execute(handle, claims, _scoped(call, key), call))
-        under_way.add(execution)
-        execution.add_done_callback(_forget(under_way))
-        return await asyncio.shield(execution)
+        execution = begun(_execute(handle, claims, _scoped(call, key), call))
+        try:
+            return await asyncio.shield(execution)
+        except asyncio.CancelledError:
+            begun(_close_unread(execution))
+            raise
 
     return once
 
@@ -102,6 +113,12 @@ async def _execute(handle: Handler, claims: Claims, key: str, call: Call) -> Ans
     return answer
 
 
+async def _close_unread(execution: asyncio.Task[Answer]) -> None:
+    answer = await execution
+    if close := getattr(answer.body, "aclose", None):
+        await close()
+
+
 async def _end(claims: Claims, key: str, answer: Answer | None) -> None:
     try:
         await claims.end(key, answer)
@@ -114,8 +131,8 @@ def _scoped(call: Call, key: bytes) -> str:
     return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
 
-def _forget(under_way: set[asyncio.Task[Answer]]) -> Callable[[asyncio.Task[Answer]], None]:
-    def forget(execution: asyncio.Task[Answer]) -> None:
+def _forget(under_way: set[asyncio.Task[Any]]) -> Callable[[asyncio.Task[Any]], None]:
+    def forget(execution: asyncio.Task[Any]) -> None:
         under_way.discard(execution)
         if not execution.cancelled():
             execution.exception()  # whoever is still there was told

@@ -1,4 +1,4 @@
-"""A job as its queue keeps it: frozen data, the rules it lives by, and its tables.
+"""A job as its queue keeps it: frozen data, and the rules it lives by.
 
     submitted ──> queued ──> running ──> done
                     ^ │         │ ├────> dead        (an error that no retry mends, or the last attempt's)
@@ -6,18 +6,20 @@
                     │ └─────────┼──────> cancelled
                     └───────────┘ an infrastructure fault, or the worker's lease ended: tried again after a while
 
-Left out: how a job gets from one to the next (`serve.jobs.queue`).
+Left out: how a job gets from one to the next (`serve.jobs.queue`), and its tables (`serve.jobs.tables`).
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
 from pydantic import BaseModel, ConfigDict
 
 from serve.web import Refusal
+
+KEEPS_NOTHING = "storage_failed"
+"""Code of the refusal of a keeper that is there, and whose disk is full or cannot be written."""
 
 
 class JobState(StrEnum):
@@ -61,7 +63,6 @@ class Job(NamedTuple):
     """A job at one moment."""
 
     job_id: str
-    kind: str
     key_id: str
     """Of the API key that submitted it."""
     payload: str
@@ -143,49 +144,3 @@ def other_payload() -> Refusal:
         "take a new key for a new request",
         param="Idempotency-Key",
     )
-
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs(
-  number INTEGER PRIMARY KEY AUTOINCREMENT,
-  job_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, key_id TEXT NOT NULL,
-  idempotency_key TEXT NOT NULL, payload_sha256 TEXT NOT NULL, payload TEXT NOT NULL,
-  state TEXT NOT NULL CHECK(state IN ('queued', 'running', 'done', 'dead', 'cancelled')),
-  attempt INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0,
-  created_at REAL NOT NULL, available_at REAL NOT NULL, started_at REAL, ended_at REAL, lease_until REAL,
-  errors TEXT NOT NULL DEFAULT '[]', result TEXT,
-  UNIQUE(key_id, idempotency_key));
-CREATE INDEX IF NOT EXISTS jobs_waiting ON jobs(state, number);
-CREATE INDEX IF NOT EXISTS jobs_ended ON jobs(state, ended_at);
-CREATE TABLE IF NOT EXISTS job_events(
-  job_id TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL, name TEXT NOT NULL, data TEXT NOT NULL,
-  PRIMARY KEY(job_id, number)) WITHOUT ROWID;
-"""
-
-COLUMNS = """job_id, kind, key_id, payload, state, attempt, is_stopping, created_at, started_at, ended_at, available_at,
-errors, result"""
-
-
-def job_of(row: tuple[Any, ...]) -> Job:
-    """From a row of `COLUMNS`."""
-    job_id, kind, key_id, payload, state, attempt, is_stopping, *times, errors, result = row
-    created, started, ended, available = times
-    return Job(
-        job_id,
-        kind,
-        key_id,
-        payload,
-        JobState(state),
-        attempt,
-        bool(is_stopping),
-        created,
-        started,
-        ended,
-        available,
-        errors_of(errors),
-        result,
-    )
-
-
-def errors_of(text: str) -> tuple[JobError, ...]:
-    return tuple(JobError.model_validate(one) for one in orjson.loads(text))

@@ -13,7 +13,6 @@ Times are the system's clock, since leases outlive processes. Left out: prioriti
 from __future__ import annotations
 
 import random
-import secrets
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
@@ -22,8 +21,6 @@ import orjson
 
 from krins.interfaces import Clock
 from serve.jobs.job import (
-    COLUMNS,
-    SCHEMA,
     Job,
     JobError,
     JobEvent,
@@ -32,17 +29,14 @@ from serve.jobs.job import (
     News,
     QueueStats,
     Submitted,
-    errors_of,
-    job_of,
     lease_lost,
     no_job,
     other_payload,
 )
+from serve.jobs.tables import COLUMNS, SCHEMA, count, errors_of, job_of, prune, stats_of
 from serve.web import Refusal
 
 _RULES = JobRules()
-_PRUNED_AT_ONCE = 20
-_MEAN_OF = 100
 
 
 class JobQueue:
@@ -54,22 +48,24 @@ class JobQueue:
         self._db, self._clock, self._rng, self._rules = connection, clock, rng, rules
         connection.executescript(SCHEMA)
 
-    def submit(self, kind: str, payload: str, payload_sha256: str, idempotency_key: str, key_id: str) -> Submitted:
-        """Queue a job, or find the one that the same key and payload made.
+    def submit(self, job_id: str, payload: str, payload_sha256: str, idempotency_key: str, key_id: str) -> Submitted:
+        """Queue a job under a new `job_id`, or find the one that the same key and payload made.
+
+        Said again, because the answer was lost, it says the same.
 
         Raises:
             Refusal: 422 the key came with another payload, 429 the queue is full.
         """
         known = self.find(key_id, idempotency_key, payload_sha256)
         if known is not None:
-            return Submitted(known, is_new=False)
+            return Submitted(known, is_new=known == job_id)
         self._require_room()
-        self._prune()
-        job_id, now = f"task_{secrets.token_hex(12)}", self._clock.now_seconds()
+        prune(self._db, self._clock.now_seconds(), self._rules)
+        now = self._clock.now_seconds()
         self._db.execute(
-            "INSERT INTO jobs(job_id, kind, key_id, idempotency_key, payload_sha256, payload, state, created_at, "
-            "available_at) VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
-            (job_id, kind, key_id, idempotency_key, payload_sha256, payload, now, now),
+            "INSERT INTO jobs(job_id, key_id, idempotency_key, payload_sha256, payload, state, created_at, "
+            "available_at) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)",
+            (job_id, key_id, idempotency_key, payload_sha256, payload, now, now),
         )
         self._tell(job_id, "queued")
         return Submitted(job_id, is_new=True)
@@ -215,19 +211,7 @@ class JobQueue:
 
     def stats(self) -> QueueStats:
         self._expire()
-        now = self._clock.now_seconds()
-        counts = {state.value: self._count(state) for state in JobState}
-        (oldest,) = self._db.execute("SELECT min(created_at) FROM jobs WHERE state = 'queued'").fetchone()
-        (lately,) = self._db.execute(
-            "SELECT count(*) FROM jobs WHERE state = 'done' AND ended_at > ?", (now - 60.0,)
-        ).fetchone()
-        (mean,) = self._db.execute(
-            "SELECT avg(ended_at - started_at) FROM (SELECT ended_at, started_at FROM jobs WHERE state = 'done' "
-            "ORDER BY ended_at DESC LIMIT ?)",
-            (_MEAN_OF,),
-        ).fetchone()
-        age = None if oldest is None else max(0.0, now - oldest)
-        return QueueStats(**counts, oldest_queued_seconds=age, done_last_minute=lately, mean_run_seconds=mean)
+        return stats_of(self._db, self._clock.now_seconds())
 
     def _job(self, job_id: str) -> Job:
         row = self._db.execute(f"SELECT {COLUMNS} FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
@@ -289,13 +273,9 @@ class JobQueue:
             (job_id, job_id, self._clock.now_seconds(), name, orjson.dumps(data or {}).decode()),
         )
 
-    def _count(self, state: JobState) -> int:
-        (count,) = self._db.execute("SELECT count(*) FROM jobs WHERE state = ?", (state.value,)).fetchone()
-        return int(count)
-
     def _require_room(self) -> None:
         most = self._rules.most_queued
-        if self._count(JobState.QUEUED) >= most:
+        if count(self._db, JobState.QUEUED) >= most:
             a_job = self.stats().mean_run_seconds or 1.0
             raise Refusal(
                 429,
@@ -304,19 +284,3 @@ class JobQueue:
                 "wait for some to end",
                 retry_after_seconds=max(1.0, a_job),
             )
-
-    def _prune(self) -> None:
-        """A few at a time, with each submission."""
-        now, rules = self._clock.now_seconds(), self._rules
-        for state, keep_seconds in (
-            (JobState.DONE, rules.keep_seconds),
-            (JobState.CANCELLED, rules.keep_seconds),
-            (JobState.DEAD, rules.keep_dead_seconds),
-        ):
-            rows = self._db.execute(
-                "SELECT job_id FROM jobs WHERE state = ? AND ended_at < ? LIMIT ?",
-                (state.value, now - keep_seconds, _PRUNED_AT_ONCE),
-            )
-            for row in rows.fetchall():
-                self._db.execute("DELETE FROM job_events WHERE job_id = ?", row)
-                self._db.execute("DELETE FROM jobs WHERE job_id = ?", row)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 from serve.jobs.examples import RESULT, STATUS
 from serve.jobs.idempotent import ANSWER_HEADERS, REQUEST_HEADERS, key_of
-from serve.jobs.job import Job, JobEvent, JobState, News, QueueStats
+from serve.jobs.job import Job, JobEvent, JobState, News, QueueStats, Submitted
 from serve.jobs.models import (
     EXAMPLE,
     EventsQuery,
@@ -34,6 +34,8 @@ _BEAT_SECONDS = 10.0
 """Between comments that keep a silent stream of events open."""
 _PREFERRED = re.compile(rb"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
 _UNKNOWN = "There is no such task, or it is another key's."
+_NO_ROOM = "No room in the queue or the key's budget."
+_TAG = "tasks"
 _PREFER = {"Prefer": HeaderField("`wait=SECONDS`: how long to wait for the result (RFC 7240, section 4.3).")}
 _SINCE = {"Last-Event-ID": HeaderField("Number of the last event that was seen.", "^[0-9]{1,15}$")}
 _STREAM_HEADERS = [(b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
@@ -46,8 +48,7 @@ class TaskRoutes:
         self._tasks, self._jobs = tasks, jobs
 
     async def propose(self, call: Call) -> Answer:
-        key = key_of(call)
-        submitted = await self._tasks.submit(call.data, call.client, call.request_id, key.decode() if key else None)
+        submitted = await self._submitted(call)
         job = await self._tasks.ended(submitted.job_id, _wait_seconds(call))
         if job is None:
             return self._told(await self._job(submitted.job_id, call), 202)
@@ -63,8 +64,7 @@ class TaskRoutes:
         )
 
     async def submit(self, call: Call) -> Answer:
-        key = key_of(call)
-        submitted = await self._tasks.submit(call.data, call.client, call.request_id, key.decode() if key else None)
+        submitted = await self._submitted(call)
         answer = self._told(await self._job(submitted.job_id, call), 202 if submitted.is_new else 200)
         answer.headers += _replayed(submitted.is_new)
         return answer
@@ -99,6 +99,10 @@ class TaskRoutes:
         stats: QueueStats = await self._jobs.call("jobs", "stats")
         return Answer.of(stats)
 
+    async def _submitted(self, call: Call) -> Submitted:
+        key = key_of(call)
+        return await self._tasks.submit(call.data, call.client, call.request_id, key.decode() if key else None)
+
     async def _job(self, task_id: str, call: Call) -> Job:
         job: Job = await self._jobs.call("jobs", "job", task_id, _owner(call))
         return job
@@ -124,8 +128,10 @@ class TaskRoutes:
 def routes(tasks: Tasks, jobs: Jobs) -> list[Route]:
     """The table of the task API."""
     its = TaskRoutes(tasks, jobs)
-    infer, tag = Scope.INFER, "tasks"
-    one = {404: _UNKNOWN}
+    return [*_of_new(its), *_of_all(its), *_of_one(its)]
+
+
+def _of_new(its: TaskRoutes) -> list[Route]:
     posted = {
         404: "There is no such model.",
         409: "The task was cancelled.",
@@ -138,10 +144,10 @@ def routes(tasks: Tasks, jobs: Jobs) -> list[Route]:
             "POST",
             "/api/agents/propose",
             its.propose,
-            infer,
+            Scope.INFER,
             f"Do a coding task and wait for the result; after {WAIT_SECONDS:.0f} s, or `Prefer: wait=SECONDS`,"
             " 202 with the task's URL",
-            tag,
+            _TAG,
             body=TaskRequest,
             answer=TaskResult,
             other_answers={202: TaskStatus},
@@ -155,9 +161,9 @@ def routes(tasks: Tasks, jobs: Jobs) -> list[Route]:
             "POST",
             "/api/tasks",
             its.submit,
-            infer,
+            Scope.INFER,
             "Queue a coding task; the same Idempotency-Key, or without one the same payload, is the same task",
-            tag,
+            _TAG,
             body=TaskRequest,
             answer=TaskStatus,
             status=202,
@@ -168,13 +174,18 @@ def routes(tasks: Tasks, jobs: Jobs) -> list[Route]:
             example=EXAMPLE,
             example_answer=STATUS,
         ),
+    ]
+
+
+def _of_all(its: TaskRoutes) -> list[Route]:
+    return [
         Route(
             "GET",
             "/api/tasks/dead-letters",
             its.dead_letters,
-            infer,
+            Scope.INFER,
             "Tasks whose attempts all failed, latest first",
-            tag,
+            _TAG,
             query=ListQuery,
             answer=TaskList,
             example_answer={"tasks": []},
@@ -185,10 +196,10 @@ def routes(tasks: Tasks, jobs: Jobs) -> list[Route]:
             its.requeue,
             Scope.ADMIN,
             "Queue one dead task again, or all",
-            tag,
+            _TAG,
             body=Requeue,
             answer=Requeued,
-            refusals={404: _UNKNOWN, 409: "The task is not dead.", 429: "No room in the queue or the key's budget."},
+            refusals={404: _UNKNOWN, 409: "The task is not dead.", 429: _NO_ROOM},
             example={"task_id": None},
             example_answer={"task_ids": []},
         ),
@@ -196,54 +207,60 @@ def routes(tasks: Tasks, jobs: Jobs) -> list[Route]:
             "GET",
             "/api/tasks/queue/stats",
             its.stats,
-            infer,
+            Scope.INFER,
             "How many tasks there are in each state, and how fast they are done",
-            tag,
+            _TAG,
             answer=QueueStats,
         ),
+    ]
+
+
+def _of_one(its: TaskRoutes) -> list[Route]:
+    unknown = {404: _UNKNOWN}
+    return [
         Route(
             "GET",
             "/api/tasks/{task_id}",
             its.look,
-            infer,
+            Scope.INFER,
             "A task at this moment",
-            tag,
+            _TAG,
             answer=TaskStatus,
-            refusals=one,
+            refusals=unknown,
         ),
         Route(
             "GET",
             "/api/tasks/{task_id}/events",
             its.events,
-            infer,
+            Scope.INFER,
             "A task's progress as server-sent events, from Last-Event-ID on",
-            tag,
+            _TAG,
             query=EventsQuery,
             headers=_SINCE,
             content_type="text/event-stream",
             streams=True,
-            refusals=one,
+            refusals=unknown,
         ),
         Route(
             "POST",
             "/api/tasks/{task_id}/cancel",
             its.cancel,
-            infer,
+            Scope.INFER,
             "Take a queued task out, or ask a running one to stop",
-            tag,
+            _TAG,
             answer=TaskStatus,
-            refusals={**one, 409: "The task has ended already."},
+            refusals={**unknown, 409: "The task has ended already."},
         ),
         Route(
             "POST",
             "/api/tasks/{task_id}/retry",
             its.retry,
-            infer,
+            Scope.INFER,
             "Queue a dead task again",
-            tag,
+            _TAG,
             answer=TaskStatus,
             status=202,
-            refusals={**one, 409: "The task is not dead.", 429: "No room in the queue or the key's budget."},
+            refusals={**unknown, 409: "The task is not dead.", 429: _NO_ROOM},
         ),
     ]
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
-from typing import Protocol
 
 import orjson
 
@@ -26,16 +26,9 @@ from serve.jobs.models import Order, TaskRequest, TaskResult
 from serve.jobs.worker import Jobs
 from serve.web import Client, Refusal
 
-KIND = "propose"
 _FOLLOW_SECONDS = 30.0
 _WATCH_SECONDS = 5.0
 _MOST_AT_ONCE = 1_000
-
-
-class Accounts(Allowances, Protocol):
-    """Those of keys that are not the caller's, too: the door has looked only his up."""
-
-    async def refill(self, key_id: str) -> None: ...
 
 
 class Tasks:
@@ -46,7 +39,7 @@ class Tasks:
         jobs: Jobs,
         deciding: Deciding,
         learning: Learning,
-        allowances: Accounts,
+        allowances: Allowances,
         meters: Meters,
         specs: Mapping[str, ModelSpec],
         ensure_workers: Callable[[], object],
@@ -80,10 +73,12 @@ class Tasks:
         if known is not None:
             return Submitted(known, is_new=False)
         decided = self._deciding.pinned(arm) if arm else self._deciding.decide(task_of(request, request_id))
-        reserved, order = self._order(request, decided, client)
+        order = self._order(request, decided)
+        reserved = await self._allowances.reserve(client, order.most_usd)
         try:
             payload = order.model_dump_json()
-            submitted: Submitted = await self._jobs.call("jobs", "submit", KIND, payload, digest, key, client.key_id)
+            job_id = f"task_{secrets.token_hex(12)}"
+            submitted: Submitted = await self._jobs.call("jobs", "submit", job_id, payload, digest, key, client.key_id)
         except BaseException:
             self._allowances.settle(reserved, Decimal(0))
             raise
@@ -103,8 +98,7 @@ class Tasks:
         """
         dead: Job = await self._jobs.call("jobs", "job", job_id, owner)
         order = Order.model_validate_json(dead.payload)
-        await self._allowances.refill(dead.key_id)
-        reserved = self._allowances.reserve(Client(dead.key_id, frozenset()), order.most_usd)
+        reserved = await self._allowances.reserve(Client(dead.key_id, frozenset()), order.most_usd)
         try:
             job: Job = await self._jobs.call("jobs", "retry", job_id, owner)
         except BaseException:
@@ -154,11 +148,11 @@ class Tasks:
             raise Refusal(404, "model_not_found", f"there is no model {request.model!r}", remedy, param="model")
         return arm
 
-    def _order(self, request: TaskRequest, decided: Decided, client: Client) -> tuple[Reservation, Order]:
+    def _order(self, request: TaskRequest, decided: Decided) -> Order:
         settings = [spec.settings for spec in self._specs.values()]
         inputs = inputs_of(request, "task", list(self._specs), settings)
         most = at_worst_usd(inputs, decided.arm, self._clock.now_seconds())
-        order = Order(
+        return Order(
             request=request,
             arm=decided.arm,
             arms=list(self._specs),
@@ -166,7 +160,6 @@ class Tasks:
             reason=decided.reason,
             most_usd=most,
         )
-        return self._allowances.reserve(client, most), order
 
     def _note(self, decided: Decided, client: Client, request_id: str) -> None:
         now = self._clock.now_seconds()
@@ -179,8 +172,10 @@ class Tasks:
         """Settle a job's account when it has ended."""
         job = None
         while job is None:
-            with suppress(Refusal):
+            try:
                 job = await self.ended(job_id, _FOLLOW_SECONDS)
+            except Refusal:  # at once where the disk is full
+                await self._clock.sleep(_WATCH_SECONDS)
         if job.result is None:  # dead or cancelled: what its calls cost is known to nobody, unless there were none
             self._allowances.settle(reserved, None if job.attempt else Decimal(0))
             return

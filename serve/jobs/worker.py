@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from krins.errors import KrinsError, UserError
 from krins.interfaces import Clock
 from serve.interfaces import Answered, Feedback
-from serve.jobs.job import Job
+from serve.jobs.job import KEEPS_NOTHING, Job
 from serve.jobs.models import Order, TaskResult
 from serve.web import Refusal
 
@@ -54,7 +54,12 @@ class Worker:
     async def run(self, is_wanted: Callable[[], bool]) -> None:
         """Raises Refusal 503 when the keeper is out of reach for longer than a restart of it takes."""
         while is_wanted():
-            await self.work_once(_POLL_SECONDS)
+            try:
+                await self.work_once(_POLL_SECONDS)
+            except Refusal as refusal:
+                if refusal.code != KEEPS_NOTHING:
+                    raise
+                await self._clock.sleep(_SAY_AGAIN_SECONDS)  # a full disk: there may be room again
 
     async def work_once(self, wait_seconds: float) -> bool:
         """Do the next job, if one comes in time; whether one did."""

@@ -131,7 +131,7 @@ class RayLink:
             raise ConnectionError(str(failure)) from failure
         except ray.exceptions.RayError as failure:
             with suppress(Exception):
-                self.handle = self._actor()  # it had ended for good, or its node did
+                self.handle = await asyncio.to_thread(self._actor)  # it had ended for good, or its node did
             raise ConnectionError(str(failure)) from failure
 
     def _actor(self) -> Any:

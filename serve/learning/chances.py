@@ -35,7 +35,7 @@ class Chances:
             router.abandon(drawn.arm)  # as it was before the choice
             chances = self.of(router, features, at)
             router.expect(drawn.arm)
-            if not _looks_at_its_state_alone(router.policy):
+            if not looks_at_its_state_alone(router.policy):
                 return Decision(drawn.arm, positive(chances[drawn.arm]))
             self._at, self._kept = at, chances
         return Decision(drawn.arm, positive(self._kept[drawn.arm]))
@@ -52,8 +52,8 @@ def positive(probability: float) -> float:
     return min(max(probability, _LEAST), 1.0)
 
 
-def _looks_at_its_state_alone(policy: Any) -> bool:
-    """And neither at tasks nor at what is pending."""
+def looks_at_its_state_alone(policy: Any) -> bool:
+    """And neither at tasks nor at what is pending; of those that leave probabilities to a quadrature."""
     if isinstance(policy, ExplorationFloor | Discounted | SlidingWindow):
-        return _looks_at_its_state_alone(policy.policy)
+        return looks_at_its_state_alone(policy.policy)
     return isinstance(policy, ThompsonBeta | ThompsonNormal)

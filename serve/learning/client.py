@@ -59,8 +59,6 @@ class LearningClient:
         self._waiting: list[_Waiting] = []
         self._notes: deque[DecisionMade | Answered] = deque()
         self.lost_notes = 0
-        self.is_connected = False
-        """Whether the last word with the learner reached it."""
         self._sender: asyncio.Task[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
         self._follower: asyncio.Task[None] | None = None
@@ -71,13 +69,13 @@ class LearningClient:
 
     async def close(self) -> None:
         """Send what is still to be noted, as far as the learner can be reached."""
+        if self._sender is not None:
+            await self._sender
         for task in (self._follower, self._flusher):
             if task is not None:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-        if self._sender is not None:
-            await self._sender
         if self._notes:
             with suppress(ConnectionError, Refusal):
                 await self._link.call("note", self._taken())
@@ -109,8 +107,7 @@ class LearningClient:
             self._notes.popleft()
             self.lost_notes += 1
         self._notes.append(record)
-        if self._flusher is None or self._flusher.done():
-            self._flusher = asyncio.create_task(self._flush())
+        self._flush_soon()
 
     async def ask(self, what: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         answer: Mapping[str, Any] = await self._persist(partial(self._link.call, "ask", what, arguments))
@@ -124,7 +121,8 @@ class LearningClient:
             try:
                 submitted = await self._persist(partial(self._submit, calls, notes))
             except Exception as failure:  # whatever it is, it is the callers' to know
-                self._notes.extendleft(reversed(notes))
+                self._put_back(notes)
+                self._flush_soon()
                 for waiting in group:
                     _fail(waiting.answer, failure)
                 continue
@@ -151,11 +149,20 @@ class LearningClient:
                 return
             try:
                 await self._link.call("note", notes)
-                self.is_connected = True
             except ConnectionError:
-                self.is_connected = False
-                self._notes.extendleft(reversed(notes))
+                self._put_back(notes)
                 await self._clock.sleep(_LONGEST_WAIT_SECONDS)
+            except asyncio.CancelledError:
+                self._put_back(notes)
+                raise
+
+    def _flush_soon(self) -> None:
+        if self._notes and (self._flusher is None or self._flusher.done()):
+            self._flusher = asyncio.create_task(self._flush())
+
+    def _put_back(self, notes: Sequence[DecisionMade | Answered]) -> None:
+        """Nobody knows whether they arrived, and said twice they count once."""
+        self._notes.extendleft(reversed(notes))
 
     def _taken(self) -> list[DecisionMade | Answered]:
         notes = list(self._notes)
@@ -170,10 +177,9 @@ class LearningClient:
                     await self._link.introduce()
                     is_known = True
                 self._apply(await self._link.call("changes", self._cursor, _FOLLOW_SECONDS))
-                wait_seconds, self.is_connected = _FIRST_WAIT_SECONDS, True
+                wait_seconds = _FIRST_WAIT_SECONDS
                 await self._clock.sleep(_PAUSE_SECONDS)
             except (ConnectionError, Refusal):
-                self.is_connected = False
                 await self._clock.sleep(wait_seconds)
                 wait_seconds = min(2 * wait_seconds, _LONGEST_WAIT_SECONDS)
 
@@ -202,11 +208,8 @@ class LearningClient:
         wait_seconds = _FIRST_WAIT_SECONDS
         while True:
             try:
-                answer = await call()
-                self.is_connected = True
-                return answer
+                return await call()
             except ConnectionError:
-                self.is_connected = False
                 if self._clock.monotonic_seconds() + wait_seconds > gives_up_at:
                     raise Refusal(
                         503,

@@ -20,7 +20,6 @@ class Settled(NamedTuple):
     key: int
     """Of the decision's id."""
     replica: int
-    epoch: int
     version: int
     """After it."""
     arm: str

@@ -26,7 +26,7 @@ from serve.learning.learnt import Epoch
 from serve.learning.loading import Loaded, feature_map
 from serve.learning.records import Answered, Began, Control, Decided, Record
 from serve.learning.seen import Part
-from serve.learning.segments import Segments
+from serve.learning.segments import Segments, restore
 from serve.learning.writing import Claims, GroupWriter
 from serve.web import Refusal
 
@@ -53,7 +53,7 @@ class Learner:
     def __init__(self, segments: Segments, key: bytes, clock: Clock) -> None:
         self._segments, self._key, self._clock = segments, key, clock
         self.ids = DecisionIds(key)
-        restored = segments.restore(self.ids)
+        restored = restore(segments.folder, self.ids)
         self.learnt, self.damaged = restored.learnt, restored.damaged
         self._is_untouched = False
         self._incarnation = secrets.token_hex(8)
@@ -229,9 +229,9 @@ class Learner:
         if is_known and missed <= len(self._events):
             return Changes(now, None, list(self._events)[len(self._events) - missed :] if missed else ())
         current = self.learnt.current
-        return Changes(now, None if current is None else self._standing(current, joins=not is_known), ())
+        return Changes(now, None if current is None else self._standing(current), ())
 
-    def _standing(self, current: Epoch, joins: bool) -> Standing:
+    def _standing(self, current: Epoch) -> Standing:
         is_first, self._is_untouched = self._is_untouched, False
         return Standing(
             epoch=self.learnt.epoch,
@@ -241,7 +241,7 @@ class Learner:
             is_first=is_first,
             features=feature_map(current.began.loaded.features),
             key=self._key,
-            pins=list(self.learnt.pins) if joins else (),
+            pins=list(self.learnt.pins),
             output_tokens=self.learnt.output_tokens,
         )
 

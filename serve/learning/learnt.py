@@ -111,7 +111,6 @@ class Learnt:
         return Settled(
             key=key,
             replica=ticket.replica,
-            epoch=self.epoch,
             version=self.version,
             arm=ticket.arm,
             reward=reward,

@@ -30,7 +30,8 @@ def to_json(learnt: Learnt) -> dict[str, Any]:
         "last_token": learnt.last_token,
         "current": None if learnt.current is None else _epoch_to_json(learnt.current),
         "former": [_epoch_to_json(epoch) for epoch in learnt.former],
-        "spent": [[key, None if s.cost_usd is None else str(s.cost_usd), s[1]] for key, s in spent],
+        "spent": [[key, None if s.cost_usd is None else str(s.cost_usd), s.latency_seconds] for key, s in spent],
+        "unlearnt": list(learnt.unlearnt.items()),
         "pins": [[conversation, *pin] for conversation, pin in learnt.pins],
         "arms": {arm: tally.model_dump() for arm, tally in learnt.arms.items()},
         "decisions": [decided.model_dump(mode="json") for decided in learnt.decisions],
@@ -47,6 +48,7 @@ def from_json(ids: DecisionIds, found: Mapping[str, Any], seen: Seen) -> Learnt:
     learnt.former = [_epoch_from_json(epoch) for epoch in found["former"]]
     for key, cost, latency in found["spent"]:
         learnt.told.spent[key] = Spent(None if cost is None else Decimal(cost), latency)
+    learnt.unlearnt.update(found["unlearnt"])
     for conversation, *pin in found["pins"]:
         learnt.pins.put(conversation, Pin(*pin))
     learnt.arms = {arm: Tally.model_validate(tally) for arm, tally in found["arms"].items()}

@@ -21,13 +21,13 @@ from krins.routing.floor import ExplorationFloor
 from krins.routing.router import Router, Snapshot
 from krins.routing.state_file import from_json, to_json
 from krins.suite import Reward
+from serve.home import SUITE
 
 if TYPE_CHECKING:
     from krins.routing.build import Ground
     from krins.runs.plan import Plan
     from krins.suite import Suite
 
-SUITE = "suite:"
 _FEATURES: TypeAdapter[FeatureMap] = TypeAdapter(FeatureMap)
 
 

@@ -2,8 +2,9 @@
 
 Invariants: of a decision that has an outcome, the probability is the one that stands in its id; where the policy left
 it to a quadrature (Thompson sampling), it is that of the router's state at the decision's version, which is brought
-back by applying the journal again. Decisions of which nobody knows a probability (sticky by price, redirected,
-pinned) are left out and counted, as are those of former routers. Left out: estimating (`analysis`).
+back by applying the journal again. Decisions of which nobody knows a probability (redirected, or by what was pending)
+are left out and counted, as are turns that stayed with certainty, for they tell of no other model; those of former
+routers are left out. Left out: estimating (`analysis`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from krins.errors import UserError
 from krins.interfaces import Context, FloatArray, IntArray
+from serve.learning.chances import looks_at_its_state_alone
 from serve.learning.events import Settled
 from serve.learning.ids import DecisionIds, Ticket
 from serve.learning.learnt import Learnt
@@ -45,6 +47,10 @@ class ServedLog:
     learnt: Learnt
 
 
+_At = tuple[int, int]
+"""Epoch and version of a router: its state."""
+
+
 @dataclass
 class _Row:
     ticket: Ticket
@@ -60,11 +66,11 @@ class _Reading:
 
     learnt: Learnt
     reasons: dict[str, str] = field(default_factory=dict)
-    states: dict[int, FloatArray] = field(default_factory=dict)
-    """Version to propensities, for decisions that wait for theirs."""
+    states: dict[_At, FloatArray] = field(default_factory=dict)
+    """Propensities of states of the router, for decisions that wait for theirs."""
     rows: list[_Row] = field(default_factory=list)
 
-    def take(self, record: Record, wanted: frozenset[int]) -> None:
+    def take(self, record: Record, wanted: frozenset[_At]) -> None:
         if isinstance(record, Decided | Answered):
             self.learnt.told.hear(record)
         if isinstance(record, Decided):
@@ -74,22 +80,25 @@ class _Reading:
             if isinstance(record, Outcome) and isinstance(event, Settled):
                 self._outcome(record, event)
 
-    def _keep_state(self, wanted: frozenset[int]) -> None:
+    def _keep_state(self, wanted: frozenset[_At]) -> None:
         learnt = self.learnt
-        if learnt.current is None or learnt.version not in wanted or learnt.version in self.states:
+        at = learnt.epoch, learnt.version
+        if learnt.current is None or at not in wanted or at in self.states:
             return
         router = learnt.current.router
-        if router.n_features is None:
-            self.states[learnt.version] = router.propensities()
+        if looks_at_its_state_alone(router.policy):
+            self.states[at] = router.propensities()
 
     def _outcome(self, record: Outcome, event: Settled) -> None:
         learnt, ticket = self.learnt, self.learnt.ids.read(record.decision_id).ticket
         if event.reward is None or learnt.current is None or ticket.epoch != learnt.epoch:
             return
-        probability = ticket.probability
-        states = self.states.get(ticket.version)
-        if probability is None and states is not None and self.reasons.get(record.decision_id) == "router":
-            probability = float(states[learnt.current.router.arms.index(ticket.arm)])
+        probability, reason = ticket.probability, self.reasons.get(record.decision_id, "")
+        state = self.states.get((ticket.epoch, ticket.version))
+        if probability is None and state is not None and reason == "router":
+            probability = float(state[learnt.current.router.arms.index(ticket.arm)])
+        elif probability == 1.0 and reason.startswith("sticky"):
+            probability = None
         cost = np.nan if record.cost_usd is None else float(record.cost_usd)
         self.rows.append(_Row(ticket, record.quality, cost, event.reward, probability))
 
@@ -101,14 +110,14 @@ def read_log(folder: Path, key: bytes) -> ServedLog:
         UserError: there is none whose probability is known.
     """
     ids = DecisionIds(key)
-    last: list[int] = []
+    last: list[_At] = []
     learnt = Learnt(ids)
     for record in Journal(folder):
         learnt.apply(record)
         if isinstance(record, Outcome):
             ticket = ids.read(record.decision_id).ticket
             if ticket.epoch == learnt.epoch and ticket.probability is None:
-                last.append(ticket.version)
+                last.append((ticket.epoch, ticket.version))
     reading = _Reading(Learnt(ids))
     wanted = frozenset(last[-MAX_DECISIONS:])
     for record in Journal(folder):

@@ -9,19 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from krins.errors import KrinsError, UserError
+from serve.learning.aside import run_aside
 from serve.learning.learner import Learner
 from serve.learning.learnt import router_text
 from serve.learning.takeover import TakeOver
 from serve.web import Refusal
-
-_ROOT = Path(__file__).parents[2]
-_PATIENCE_SECONDS = 120.0
 
 
 class Questions:
@@ -123,9 +121,9 @@ class Questions:
         return await self._control("rollback", who, token)
 
     async def check(self, who: str, token: str) -> Mapping[str, Any]:
-        """Ask the registry now, and take over what it has."""
+        """Ask the registry now, and take over what it has; twice is as good as once, so nothing is done by `token`."""
         try:
-            await self._takeover.look(who or token, force=True)
+            await self._takeover.look(who, force=True)
         except Refusal:
             raise
         except UserError as failure:
@@ -141,29 +139,15 @@ class Questions:
         return await self.state()
 
     async def _analyse(self, *arguments: str) -> Mapping[str, Any]:
-        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         async with self._analysing:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "serve.learning.analysis",
-                str(self._home),
-                *arguments,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": path},
-            )
             try:
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    out, err = await process.communicate()
+                ended = await run_aside("serve.learning.analysis", str(self._home), *arguments)
             except TimeoutError:
-                process.kill()
-                await process.wait()
                 raise Refusal(503, "too_slow", "the log takes longer to read than anybody waits", "") from None
-        if process.returncode:
-            said = " ".join(err.decode(errors="replace").split())[-400:]
+        if ended.exit_code:
+            said = " ".join(ended.err.split())[-400:]
             raise Refusal(500, "analysis_failed", f"the log could not be analysed: {said}")
-        answer: dict[str, Any] = json.loads(out)
+        answer: dict[str, Any] = json.loads(ended.out)
         if "refused" in answer:
             raise Refusal(422, "not_answerable", answer["refused"], answer["remedy"])
         return answer
@@ -178,7 +162,7 @@ class Questions:
 
 def _page(rows: Iterable[dict[str, Any]], limit: int, before: float | None) -> list[dict[str, Any]]:
     kept = (row for row in rows if before is None or row["at_seconds"] < before)
-    return [row for _, row in zip(range(limit), kept, strict=False)]
+    return list(islice(kept, limit))
 
 
 def _plain(value: Any) -> Any:

@@ -13,23 +13,22 @@ import asyncio
 import base64
 import json
 import os
-import sys
 import urllib.request
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import urlencode
 
-from krins.errors import KrinsError, TrackingFault, UserError
+from krins.errors import KrinsError, RegistryError, TrackingFault, UserError
 from krins.runs.store import Store, default_home
 from krins.runs.tracking import resolve_uri
 from krins.runs.tracking.registry import parse_model_uri
-from serve.learning.loading import SUITE, Loaded
+from serve.home import SUITE
+from serve.learning.aside import PATIENCE_SECONDS, Ended, run_aside
+from serve.learning.loading import Loaded
 
 UNASKABLE = 3
 """Exit code of `fetch` for a router with arms that nobody knows how to ask."""
-_PATIENCE_SECONDS = 120.0
 _ASK_SECONDS = 5.0
-_ROOT = Path(__file__).parents[2]
 _SLOW_SECONDS = 60.0
 
 
@@ -47,10 +46,8 @@ class Registry:
         tracking_uri: str | None,
         home: Path | None,
         models: Collection[str] = (),
-        environ: Mapping[str, str] = os.environ,
     ) -> None:
         self.uri, self._home, self._models = uri, home or default_home(), models
-        self._environ = environ
         self._asked_uri = tracking_uri
         self._known: object = None
         """What told of news was when it was last looked at."""
@@ -60,15 +57,20 @@ class Registry:
     @property
     def moves(self) -> bool:
         """Whether the same name may mean another version tomorrow."""
-        return not self.uri.startswith(SUITE) and parse_model_uri(self.uri).alias is not None
+        try:
+            return not self.uri.startswith(SUITE) and parse_model_uri(self.uri).alias is not None
+        except RegistryError:  # `look` says so
+            return False
 
     async def look(self, now_seconds: float, force: bool = False) -> Loaded | None:
         """The champion, if there may be another one since the last look.
 
         Raises:
             TrackingFault: the registry is out of reach, or does not hand it out.
-            UserError: it has arms that nobody knows how to ask; it is not loaded again before the registry changes.
+            UserError: `uri` names no router, or one with arms that nobody knows how to ask; it is not loaded again
+                before the registry changes.
         """
+        sign: object = None
         try:
             sign = await asyncio.to_thread(self._sign)
             is_due = sign is not None or now_seconds - self._asked_at_seconds >= _SLOW_SECONDS
@@ -93,12 +95,11 @@ class Registry:
         """Something that changes when the registry does; None where nothing like that is to be had."""
         if self.uri.startswith(SUITE):
             return self.uri
+        which = parse_model_uri(self.uri)
         uri = resolve_uri(Store(self._home), self._asked_uri)
         if uri.startswith("sqlite:///"):
             path = Path(uri.removeprefix("sqlite:///"))
-            parts = (path, path.with_name(path.name + "-wal"))
-            return tuple((stat.st_mtime_ns, stat.st_size) for part in parts if part.exists() for stat in [part.stat()])
-        which = parse_model_uri(self.uri)
+            return _stamp(path), _stamp(path.with_name(path.name + "-wal"))
         if uri.startswith(("http://", "https://")) and which.alias is not None:
             return self._version_over_http(uri, which.name, which.alias)
         return None
@@ -108,9 +109,9 @@ class Registry:
         own client."""
         query = urlencode({"name": name, "alias": alias})
         request = urllib.request.Request(f"{uri.rstrip('/')}/api/2.0/mlflow/registered-models/alias?{query}")
-        token, user = self._environ.get("MLFLOW_TRACKING_TOKEN"), self._environ.get("MLFLOW_TRACKING_USERNAME")
+        token, user = os.environ.get("MLFLOW_TRACKING_TOKEN"), os.environ.get("MLFLOW_TRACKING_USERNAME")
         if user:
-            secret = f"{user}:{self._environ.get('MLFLOW_TRACKING_PASSWORD', '')}"
+            secret = f"{user}:{os.environ.get('MLFLOW_TRACKING_PASSWORD', '')}"
             request.add_header("Authorization", f"Basic {base64.b64encode(secret.encode()).decode()}")
         elif token:
             request.add_header("Authorization", f"Bearer {token}")
@@ -121,40 +122,32 @@ class Registry:
             return None
 
     async def _fetch(self) -> Loaded:
-        path = os.pathsep.join(filter(None, (str(_ROOT), self._environ.get("PYTHONPATH"))))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "serve.learning.fetch",
-            self.uri,
-            self._asked_uri or "",
-            str(self._home),
-            *self._models,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**self._environ, "PYTHONPATH": path},
-        )
+        asked = (self.uri, self._asked_uri or "", str(self._home), *self._models)
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                out, err = await process.communicate()
+            ended = await run_aside("serve.learning.fetch", *asked)
         except TimeoutError:
-            raise TrackingFault(f"{self.uri} was not loaded within {_PATIENCE_SECONDS:.0f} s", "see to it") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        lines = out.decode().strip().splitlines()
-        if process.returncode or not lines:
-            raise _failure(process.returncode, err.decode(errors="replace"))
+            raise TrackingFault(f"{self.uri} was not loaded within {PATIENCE_SECONDS:.0f} s", "see to it") from None
+        lines = ended.out.strip().splitlines()
+        if ended.exit_code or not lines:
+            raise _failure(ended)
         try:
             return Loaded.model_validate_json(Path(lines[-1]).read_text(encoding="utf-8"))
         except (OSError, ValueError) as failure:
             raise TrackingFault(f"{lines[-1]} cannot be read: {failure}", "see to it") from failure
 
 
-def _failure(exit_code: int | None, said: str) -> KrinsError:
-    if exit_code == UNASKABLE:
-        message, _, remedy = said.strip().partition("\n  remedy: ")
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Time and size of a file; None where there is none, for SQLite removes its log whenever it is not needed."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _failure(ended: Ended) -> KrinsError:
+    if ended.exit_code == UNASKABLE:
+        message, _, remedy = ended.err.strip().partition("\n  remedy: ")
         return UserError(message, remedy)
-    words = " ".join(said.split())[-600:] or f"exit code {exit_code}"
+    words = " ".join(ended.err.split())[-600:] or f"exit code {ended.exit_code}"
     return TrackingFault(words, "what is loaded already goes on serving")

@@ -14,7 +14,7 @@ import orjson
 
 from krins.domain import Task
 from krins.interfaces import Clock
-from serve.interfaces import Decided, DecisionMade, Feedback, Learning, Meters, Receipt, Turn
+from serve.interfaces import Decided, DecisionMade, Feedback, Learning, Meters, Turn
 from serve.learning import models
 from serve.web import Answer, Call, Handler, Route, Scope
 
@@ -87,8 +87,8 @@ class LearningRoutes:
         receipts = await self._learning.feedback([_feedback(item, call.client.key_id) for item in asked.items])
         for receipt in receipts:
             self._meters.feedback(receipt.status)
-        told = [_receipt(receipt) for receipt in receipts]
-        return Answer(orjson.dumps({"items": told} if isinstance(asked.root, models.FeedbackBatch) else told[0]))
+        is_batch = isinstance(asked.root, models.FeedbackBatch)
+        return Answer(orjson.dumps({"items": list(receipts)} if is_batch else receipts[0]))
 
     def question(self, what: str) -> Handler:
         """The learner's answer to a question, with the query as its arguments."""
@@ -252,13 +252,3 @@ def _turn(asked: models.RouteRequest, key_id: str) -> Turn | None:
 def _feedback(item: models.FeedbackItem, key_id: str) -> Feedback:
     quality = float(item.passed) if isinstance(item, models.ByVerdict) else item.quality
     return Feedback(item.decision_id, quality, item.cost_usd, item.latency_seconds, key_id)
-
-
-def _receipt(receipt: Receipt) -> dict[str, Any]:
-    return {
-        "decision_id": receipt.decision_id,
-        "status": receipt.status,
-        "reward": receipt.reward,
-        "version": receipt.version,
-        "note": receipt.note,
-    }

@@ -7,15 +7,16 @@
     └── seen-00000002.npz         which decisions segment 1 had outcomes of
 
 Invariants: what `write` returned is durable; a group that could not be written does not count, even if the disk has a
-part of it, for the segment after it says how many records before it do; a checkpoint that is missing or damaged costs
-time and nothing else. Left out: what records mean (`learnt`), and deleting segments: before the last checkpoint they
-are history, which what-if questions read, and may be moved away.
+part of it, for that is cut off, and the segment after it says how many records before it do; a checkpoint that is
+missing or damaged costs time and nothing else. Left out: what records mean (`learnt`), and deleting segments: before
+the last checkpoint they are history, which what-if questions read, and may be moved away.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -70,10 +71,6 @@ class Segments:
         self._after_records: int | None = None
         self.number = max(_numbers(folder, "journal"), default=0)
 
-    def restore(self, ids: DecisionIds) -> Restored:
-        """The state that the journal tells of."""
-        return restore(self.folder, ids)
-
     def write(self, records: Sequence[Record]) -> list[Record]:
         """Append records and wait until the disk holds them; returns all that was appended, a new segment's too.
 
@@ -82,12 +79,17 @@ class Segments:
         """
         opened = [] if self._writer is not None else [self._open()]
         assert self._writer is not None
+        path = self._path(self.number)
+        with boundary(StorageFault, f"{path}: the journal is gone", "start the service again", catch=OSError):
+            durable_bytes = path.stat().st_size
         for record in records:
             self._writer.append(record.model_dump(mode="json"))
         try:
             self._writer.commit()
         except StorageFault:
             self._leave(self._count)
+            with suppress(OSError):  # lest it counts after a restart that comes before the next segment
+                os.truncate(path, durable_bytes)
             raise
         self._count += len(records)
         return [*opened, *records]

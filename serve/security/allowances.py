@@ -30,6 +30,7 @@ _LEASED_CALLS = 4
 """A lease is enough for so many calls of the dearest kind seen,"""
 _MOST_SHARE = Decimal("0.1")
 """as far as that leaves other replicas room."""
+_BUSY = "budget_busy"
 _ZERO = Decimal(0)
 _LOG = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class _Lease:
 
 
 class BudgetAllowances:
-    """`serve.interfaces.Allowances`, and what the door asks of them. For one event loop."""
+    """`serve.interfaces.Allowances`. For one event loop."""
 
     def __init__(self, bank: Bank, limit_of: Callable[[str], Decimal | None], clock: Clock) -> None:
         """`limit_of`: a key's budget in USD; None for no limit."""
@@ -75,9 +76,11 @@ class BudgetAllowances:
         self._leases: dict[str, _Lease] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._is_bank_away = False
+        self._failures = 0
+        """How often the bank was out of reach."""
 
     def runs_low(self, key_id: str) -> bool:
-        """Whether the door had better wait for `refill`: there is a budget, and no lease worth the name."""
+        """Whether more had better be leased: there is a budget, and no lease worth the name."""
         if self._limit_of(key_id) is None:
             return False
         lease = self._leases.get(key_id)
@@ -90,7 +93,10 @@ class BudgetAllowances:
         limit_usd = self._limit_of(key_id)
         if limit_usd is None:
             return
+        failures = self._failures
         async with self._locks.setdefault(key_id, asyncio.Lock()):
+            if self._failures != failures:
+                return  # it was out of reach for whoever went before, and each would wait as long
             lease = self._leases.setdefault(key_id, _Lease(used_at_seconds=self._clock.monotonic_seconds()))
             ample = min(lease.dearest_usd * _LEASED_CALLS, limit_usd * _MOST_SHARE)
             wanted = max(limit_usd * _LEASED_SHARE, lease.dearest_usd, ample)
@@ -106,11 +112,26 @@ class BudgetAllowances:
             else:
                 self._is_bank_away = False
 
-    def reserve(self, client: Client, usd: Decimal) -> Reservation:
-        """Set the worst case of a call aside.
+    async def reserve(self, client: Client, usd: Decimal) -> Reservation:
+        """Set the worst case of a call aside; the keeper is asked only where the lease is too small for it.
 
         Raises:
-            Refusal: 429 `budget_exhausted`, or 503 where the keeper, who may have more, is out of reach.
+            Refusal: as `take`.
+        """
+        try:
+            return self.take(client, usd)
+        except Refusal as refusal:
+            if refusal.code != _BUSY:
+                raise
+        await self.refill(client.key_id)
+        return self.take(client, usd)
+
+    def take(self, client: Client, usd: Decimal) -> Reservation:
+        """Set the worst case of a call aside, out of what is leased now.
+
+        Raises:
+            Refusal: 429 `budget_exhausted`, or `budget_busy` where more may be leased; 503 where the keeper, who may
+                have more, is out of reach.
         """
         limit_usd = self._limit_of(client.key_id)
         if limit_usd is None:
@@ -162,7 +183,8 @@ class BudgetAllowances:
                 await self._tell(key_id, lease)
                 await self._tell(key_id, lease)
             if not (lease.free_usd or lease.reserved_usd or lease.ended_usd or lease.spent_usd or lease.untold):
-                self._leases.pop(key_id, None)
+                # What is dear is remembered: else the first dear call after each pause would be refused.
+                self._leases[key_id] = _Lease(dearest_usd=lease.dearest_usd)
 
     async def _tell(self, key_id: str, lease: _Lease) -> None:
         if lease.untold is None:
@@ -181,12 +203,13 @@ class BudgetAllowances:
         if lease.is_exhausted:
             return _exhausted(usd)
         # More is being leased; there may be room in a moment.
-        return Refusal(429, "budget_busy", "the key's budget is being looked up", "try again", retry_after_seconds=1.0)
+        return Refusal(429, _BUSY, "the key's budget is being looked up", "try again", retry_after_seconds=1.0)
 
     def _away(self, failure: Exception) -> None:
         if not self._is_bank_away:
             _LOG.warning("the keeper of budgets is out of reach: %s", failure)
         self._is_bank_away = True
+        self._failures += 1
 
 
 def _exhausted(usd: Decimal) -> Refusal:

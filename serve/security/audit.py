@@ -4,7 +4,7 @@ Files of JSON lines in the journal's format (`krins.runs.journal`), one a proces
 appended to. Invariants: an action is on the disk before it begins, and again with its outcome before the caller hears
 of it; where that cannot be written, the action is refused; no key or body is in any record. Requests without a valid
 key may come in floods, so one a second is written, with a burst of 60, and what was left out is counted in the next.
-Left out: ordinary requests (`serve.security.logs`).
+Left out: ordinary requests, which are only counted (`serve.operations.meters`).
 """
 
 from __future__ import annotations

@@ -46,13 +46,13 @@ class Budgets:
             self._write(key_id, Account(spent, leased + granted))
         return granted
 
-    def settle(self, key_id: str, leased_usd: Decimal, spent_usd: Decimal, once: str = "") -> None:
+    def settle(self, key_id: str, leased_usd: Decimal, spent_usd: Decimal, once: str) -> None:
         """End `leased_usd` of what is on lease, of which `spent_usd` were spent; zero gives it back.
 
         Args:
-            once: names this settlement, so that it can be told again after an answer was lost; empty: it never is.
+            once: names this settlement, so that it can be told again after an answer was lost.
         """
-        if once and not self._is_new(once):
+        if not self._is_new(once):
             return
         spent, leased = self.account(key_id)
         self._write(key_id, Account(spent + spent_usd, max(_ZERO, leased - leased_usd)))

@@ -97,7 +97,8 @@ class KeyRing:
 
     @property
     def has_admin(self) -> bool:
-        return self._admin is not None or any(Scope.ADMIN in entry.scopes for entry in self.entries())
+        in_force = (known for _, known in self._known.values() if not self._is_over(known))
+        return self._admin is not None or any(Scope.ADMIN in known.client.scopes for known in in_force)
 
     def entries(self) -> Iterable[KeyEntry]:
         return [known.entry for _, known in self._known.values() if known.entry is not None]

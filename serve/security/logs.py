@@ -1,19 +1,15 @@
-"""What may stand in a log: structured lines for requests, and a filter that takes secrets out of everything else.
+"""What may stand in a log: a filter that takes secrets out of everything.
 
-Invariants: a request's line holds no header, query or body, only what the service itself made of them; whatever any
-library logs, what looks like a key, or is one of the service's own secrets, is replaced before a handler writes it,
-tracebacks included. Left out: what must be written down (`serve.security.audit`).
+Invariant: whatever any library logs, what looks like a key, or is one of the service's own secrets, is replaced before
+a handler writes it, tracebacks included. Left out: what must be written down (`serve.security.audit`).
 """
 
 from __future__ import annotations
 
 import logging
-import random
 import re
+import traceback
 from collections.abc import Iterable, Mapping
-from typing import TextIO
-
-import orjson
 
 _GONE = "[redacted]"
 _SHAPES = re.compile(
@@ -50,12 +46,12 @@ class RedactingFilter(logging.Filter):
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
         self._redactor = redactor
-        self._formatter = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = self._redactor.clean(record.getMessage()), None
         if record.exc_info and not record.exc_text:
-            record.exc_text = self._formatter.formatException(record.exc_info)
+            # Not `Formatter.formatException`: it prints, and Ray Serve's own `print` writes tuples into such a text.
+            record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         if record.exc_text:
             record.exc_text = self._redactor.clean(record.exc_text)
         if record.stack_info:
@@ -72,29 +68,3 @@ def protect_logs(redactor: Redactor) -> None:
     for handler in handlers:
         if not any(isinstance(known, RedactingFilter) for known in handler.filters):
             handler.addFilter(RedactingFilter(redactor))
-
-
-class RequestLog:
-    """A JSON line for some of the requests."""
-
-    def __init__(self, stream: TextIO, share: float, draw: random.Random) -> None:
-        """
-        Args:
-            share: of the requests that are written down, in [0, 1]; of those that end in a 5xx, all are.
-            draw: chooses them.
-        """
-        self._stream, self._share, self._draw = stream, share, draw
-
-    def request(self, method: str, route: str, status: int, seconds: float, request_id: str, key_id: str) -> None:
-        """`route`: of the table, with the names of its parameters, so nothing that the caller wrote."""
-        if status < 500 and self._draw.random() >= self._share:
-            return
-        line = {
-            "method": method[:16],
-            "route": route,
-            "status": status,
-            "seconds": round(seconds, 6),
-            "request_id": request_id,
-            "key_id": key_id,
-        }
-        self._stream.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE).decode())

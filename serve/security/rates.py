@@ -2,8 +2,9 @@
 
 A bucket holds a minute's worth of requests and fills evenly (J. Turner 1986, "New Directions in Communications", leaky
 bucket as a meter). Each replica counts for itself, with its share of the rate, so nobody waits for anybody; a key whose
-calls all meet one replica has that share only. Invariants: over any time, no more than the share and one bucket; who is
-refused is told when the next request fits. Left out: money (`serve.security.budgets`).
+calls all meet one replica has that share only, and where an autoscaler runs more replicas than the arguments name, a
+key may call more often by as much. Invariants: in one replica, over any time, no more than the share and one bucket;
+who is refused is told when the next request fits. Left out: money (`serve.security.budgets`).
 """
 
 from __future__ import annotations

@@ -66,15 +66,6 @@ class CountingMeters:
         self.requests.append((route, status))
 
 
-class FullPurse:
-    """No key has a budget."""
-
-    def runs_low(self, key_id: str) -> bool:
-        return False
-
-    async def refill(self, key_id: str) -> None: ...
-
-
 async def _echo(call: Call) -> Answer:
     note: Note = call.data
     return Answer.of({"text": note.text * note.times, "key_id": call.client.key_id, "path": dict(call.params)})
@@ -171,7 +162,6 @@ def make_door(
     door = Door(
         routes,
         Guard(ring, Rates(clock, replicas=1)),
-        FullPurse(),
         meters or CountingMeters(),
         audit,
         unready,

@@ -1,22 +1,18 @@
-"""A gateway behind a real HTTP server, with stand-ins in memory for the parts of the service around it."""
+"""A gateway behind the real door, with stand-ins in memory for the parts of the service around it."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anthropic
 import httpx2
 import openai
-import orjson
-import uvicorn
-from pydantic import ValidationError
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from krins.clock import SystemClock
 from krins.domain import Task
@@ -27,7 +23,8 @@ from krins.suite import LiveModel
 from serve.gateway.gateway import Gateway
 from serve.gateway.routes import routes
 from serve.interfaces import Answered, Decided, DecisionMade, Feedback, Receipt, Reservation, Turn
-from serve.web import Answer, Call, Client, Refusal, Route, Scope
+from serve.web import Client, Refusal
+from tests.serve.door_app import ADMIN_KEY, listening, make_door
 
 CLOCK = SystemClock()
 
@@ -101,7 +98,7 @@ class Purse:
     reserved: list[Decimal] = field(default_factory=list)
     settled: list[Decimal | None] = field(default_factory=list)
 
-    def reserve(self, client: Client, usd: Decimal) -> Reservation:
+    async def reserve(self, client: Client, usd: Decimal) -> Reservation:
         if usd > self.left_usd:
             raise Refusal(429, "budget_exhausted", "the key's budget has no room", "raise it")
         self.reserved.append(usd)
@@ -150,7 +147,7 @@ class Shell:
     notes: Notes
     purse: Purse
     told: Told
-    url: str = ""
+    url: str
 
 
 @asynccontextmanager
@@ -162,97 +159,26 @@ async def shell(
     purse = purse or Purse()
     by_name = {each.name: each for each in specs}
     gateway = Gateway(by_name, chooser, notes, purse, told, clock, fallback, label)
-    table: dict[tuple[str, str], Route] = {(route.method, route.path): route for route in routes(gateway)}
-    config = uvicorn.Config(_application(table), log_level="error", ws="none")
-    config.load()
-    state = ServerState()
-    # Without uvicorn's own main loop, which looks ten times a second whether it shall end.
-    server = await asyncio.get_running_loop().create_server(
-        lambda: HttpToolsProtocol(config, state, {}), "127.0.0.1", 0
-    )
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        yield Shell(gateway, chooser, notes, purse, told, url)
-    finally:
-        server.close()
-        for connection in list(state.connections):
-            connection.shutdown()
-        while state.tasks:
-            await asyncio.sleep(0)
-        await gateway.close()
+    with TemporaryDirectory() as folder:
+        try:
+            async with listening(make_door(Path(folder), routes(gateway))) as listener:
+                yield Shell(gateway, chooser, notes, purse, told, f"http://127.0.0.1:{listener.port}")
+        finally:
+            await gateway.close()
 
 
 @asynccontextmanager
 async def openai_sdk(served: Shell) -> AsyncIterator[openai.AsyncOpenAI]:
     async with plain_http() as http:
-        yield openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="callers-key", max_retries=0, http_client=http)
+        yield openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key=ADMIN_KEY, max_retries=0, http_client=http)
 
 
 @asynccontextmanager
 async def anthropic_sdk(served: Shell) -> AsyncIterator[anthropic.AsyncAnthropic]:
     async with plain_http() as http:
-        yield anthropic.AsyncAnthropic(base_url=served.url, api_key="callers-key", max_retries=0, http_client=http)
+        yield anthropic.AsyncAnthropic(base_url=served.url, api_key=ADMIN_KEY, max_retries=0, http_client=http)
 
 
 def plain_http() -> httpx2.AsyncClient:
     """As the SDKs make it, without the certificates, which take long to read."""
     return httpx2.AsyncClient(verify=False, timeout=httpx2.Timeout(600))
-
-
-def _application(table: Mapping[tuple[str, str], Route]) -> Any:
-    async def application(scope: Any, receive: Any, send: Any) -> None:
-        route = table[scope["method"], scope["path"]]
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        answering = asyncio.create_task(_answer(route, scope, body, send))
-        gone = asyncio.create_task(receive())  # the next message is that the client is gone
-        await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
-        gone.cancel()
-        answering.cancel()
-        with suppress(asyncio.CancelledError):
-            await answering
-
-    return application
-
-
-async def _answer(route: Route, scope: Any, body: bytes, send: Any) -> None:
-    answer = await _answered(route, scope, body)
-    headers = [(b"content-type", answer.content_type), *answer.headers]
-    content = answer.body
-    if isinstance(content, bytes):
-        headers.append((b"content-length", str(len(content)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if isinstance(content, bytes):
-        await send({"type": "http.response.body", "body": content})
-        return
-    try:
-        async for piece in content:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-    finally:
-        await content.aclose()  # type: ignore[attr-defined]
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _answered(route: Route, scope: Any, body: bytes) -> Answer:
-    client = Client("key-1", frozenset({Scope.INFER}))
-    try:
-        data = route.body.model_validate(orjson.loads(body)) if route.body else None
-        call = Call("POST", scope["path"], {}, None, dict(scope["headers"]), body, data, client, "request-1")
-        return await route.handle(call)
-    except ValidationError as error:
-        return _refused(route, Refusal(422, "invalid_request", str(error)))
-    except Refusal as refusal:
-        return _refused(route, refusal)
-
-
-def _refused(route: Route, refusal: Refusal) -> Answer:
-    error: dict[str, Any] = {"type": refusal.code, "message": refusal.message}
-    if route.dialect == "anthropic":
-        answer = Answer.of({"type": "error", "error": error}, refusal.status)
-    else:
-        answer = Answer.of({"error": error | {"code": refusal.code, "param": refusal.param}}, refusal.status)
-    if refusal.retry_after_seconds is not None:
-        answer.headers.append((b"retry-after", f"{refusal.retry_after_seconds:.0f}".encode()))
-    return answer

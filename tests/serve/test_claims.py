@@ -27,11 +27,14 @@ class Shop:
         self.clock = FakeClock(1_000.0)
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         self.store = ClaimStore(self.db, self.clock)
+        self.retry_after_seconds: float | None = None
+        """Of the last refusal."""
 
     def refuses(self, status: int, code: str, claim: Claim, payload: str = "p", key: str = "k") -> None:
         with pytest.raises(Refusal) as refusal:
             self.store.begin(key, payload, claim)
         assert (refusal.value.status, refusal.value.code) == (status, code)
+        self.retry_after_seconds = refusal.value.retry_after_seconds
 
 
 def test_the_first_executes_the_second_waits_and_then_has_its_answer() -> None:
@@ -66,6 +69,7 @@ def test_claims_of_a_dead_replica_are_free_when_its_lease_ends_and_it_cannot_end
     shop.store.renew(ONE.replica)
     shop.clock.advance(LEASE_SECONDS - 1.0)
     shop.refuses(409, "request_in_flight", OTHER)
+    assert shop.retry_after_seconds == 1.0, "who waits so long does not come in vain"
     shop.clock.advance(1.0)
     assert shop.store.begin("k", "p", OTHER) is None
     assert not shop.store.end("k", ONE, ANSWER), "its successor is at it"
@@ -222,6 +226,32 @@ def test_what_did_not_come_to_an_answer_gives_the_key_back(tmp_path: Path, answe
             except (Refusal, RuntimeError) as failure:
                 assert failure is answer
         assert handler.n == 2
+        await keeper.close()
+
+    asyncio.run(ask())
+
+
+def test_a_stream_whose_client_went_away_before_it_began_is_closed(tmp_path: Path) -> None:
+    async def ask() -> None:
+        closed = asyncio.Event()
+
+        class Unread(AsyncIterator[bytes]):
+            async def __anext__(self) -> bytes:
+                raise AssertionError("nobody is left to read it")
+
+            async def aclose(self) -> None:
+                closed.set()
+
+        keeper, handler = keeper_in(tmp_path), Handler(Answer(Unread()))
+        gone = asyncio.ensure_future(idempotent(handler, Direct(keeper, "r"))(call()))
+        while not handler.n:
+            await asyncio.sleep(0.001)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        handler.let.set()
+        async with asyncio.timeout(20):
+            await closed.wait()
         await keeper.close()
 
     asyncio.run(ask())

@@ -220,7 +220,7 @@ def test_decisions_without_feedback_are_given_up() -> None:
     assert decider.router.pending["small"] == 2
     # Its outcome comes all the same, and takes nobody else's place.
     key = IDS.read(late.decision_id).key
-    decider.apply([Settled(key, 9, 1, 1, "small", 1.0, 1.0, None, 1.0, None)])
+    decider.apply([Settled(key, 9, 1, "small", 1.0, 1.0, None, 1.0, None)])
     assert (decider.router.pending["small"], decider.version) == (2, 1)
 
 
@@ -279,7 +279,7 @@ def test_who_asks_for_a_probability_is_told_it(policy: Policy[Any]) -> None:
         for one, decided in ((decider, told), (silent, quiet)):
             key = IDS.read(decided.decision_id).key
             quality = float(number % 2)
-            one.apply([Settled(key, 9, 1, number + 1, decided.arm, quality, None, None, quality, 0.001)])
+            one.apply([Settled(key, 9, number + 1, decided.arm, quality, None, None, quality, 0.001)])
 
 
 def test_a_quadrature_is_done_once_for_each_state(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +296,7 @@ def test_a_quadrature_is_done_once_for_each_state(monkeypatch: pytest.MonkeyPatc
     for version in range(1, 4):
         ids = [decider.decide(TASK, tells=True).decision_id for _ in range(5)]
         assert len(counted) == version
-        decider.apply([Settled(IDS.read(ids[0]).key, 9, 1, version, "small", 1.0, None, None, 1.0, None)])
+        decider.apply([Settled(IDS.read(ids[0]).key, 9, version, "small", 1.0, None, None, 1.0, None)])
     decider.load(decider.standing._replace(epoch=2))
     decider.decide(TASK, tells=True)
     assert len(counted) == 4
@@ -332,7 +332,7 @@ def test_a_router_with_an_arm_that_cannot_be_asked_is_not_gone_over_to() -> None
     assert (decider.is_ready, decider.fault) == (True, "")
     decider.load(other)
     # What the others learn of that router is nothing to this one.
-    decider.apply([Settled(1, 8, 2, 7, "new", 1.0, 1.0, None, 1.0, None)])
+    decider.apply([Settled(1, 8, 7, "new", 1.0, 1.0, None, 1.0, None)])
     decided = decider.decide(TASK)
     assert (decided.arm, decided.epoch, decided.version) == ("small", 1, 0)
     known.add("new")

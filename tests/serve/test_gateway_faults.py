@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -16,7 +17,8 @@ import pytest
 from krins.clock import FakeClock
 from krins.fake_provider.wire import Tokens
 from krins.models.spec import ModelSpec, ProviderName
-from tests.serve.gateway_shell import Purse, Shell, anthropic_sdk, openai_sdk, shell, spec
+from tests.serve.door_app import ADMIN_KEY
+from tests.serve.gateway_shell import Purse, Shell, anthropic_sdk, openai_sdk, plain_http, shell, spec
 from tests.serve.upstream import Reply, upstream
 from tests.support.fake_provider import running, saying
 
@@ -193,7 +195,8 @@ def test_an_error_in_the_middle_of_a_stream_is_told_in_the_dialect(caller: str) 
 def test_an_error_before_any_text_was_handed_out_falls_back() -> None:
     async def main() -> None:
         start = b'event: message_start\ndata: {"type": "message_start", "message": {"id": "1", "usage": {}}}\n\n'
-        reply = Reply([start, LAST_EVENTS["messages"][0]], content_type="text/event-stream", is_gated=True)
+        ping = b'event: ping\ndata: {"type": "ping"}\n\n'
+        reply = Reply([start, ping, LAST_EVENTS["messages"][0]], content_type="text/event-stream", is_gated=True)
         async with upstream(reply) as bad, running(answers=saying(TEXT)) as good:
             bad.go.set()
             async with shell(arm("first", bad.url, "anthropic"), arm("second", good.url)) as served:
@@ -380,6 +383,61 @@ def test_a_budget_without_room_refuses_before_anything_is_sent() -> None:
             assert not server.seen
             assert not served.purse.settled
             assert not served.told.calls  # the model is not to be blamed
+
+    run(main)
+
+
+def test_what_the_provider_has_stored_is_part_of_the_worst_case() -> None:
+    async def main() -> None:
+        async with running(answers=saying(TEXT)) as server:
+            model = arm("arm", server.url, context_window=1_000_000)  # of which input costs 1 USD
+            async with shell(model, purse=Purse(Decimal("0.5"))) as served, openai_sdk(served) as client:
+                await client.responses.create(model="krins", input="x")
+                with pytest.raises(openai.RateLimitError, match="no room"):
+                    await client.responses.create(model="krins", input="x", previous_response_id="resp_1")
+                assert len(served.purse.reserved) == 1
+
+    run(main)
+
+
+DEEP = f'{{"a": {"[" * 300}{"]" * 300}}}'
+"""Deeper than orjson writes, as the text of a call's arguments may be."""
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        '"seed": NaN',
+        '"seed": 1e999',
+        '"messages": [{"role": "assistant", "content": null, "tool_calls": '
+        f'[{{"id": "c", "type": "function", "function": {{"name": "f", "arguments": {json.dumps(DEEP)}}}}}]}}]',
+    ],
+)
+def test_json_that_cannot_be_sent_on_is_the_callers_fault(extra: str) -> None:
+    async def main() -> None:
+        async with upstream(Reply.json({})) as server, shell(arm("arm", server.url, "anthropic")) as served:
+            body = f'{{"model": "krins", "messages": [{{"role": "user", "content": "x"}}], {extra}}}'
+            headers = {"authorization": f"Bearer {ADMIN_KEY}", "content-type": "application/json"}
+            async with plain_http() as http:
+                refused = await http.post(f"{served.url}/v1/chat/completions", content=body, headers=headers)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")
+            assert not server.seen
+
+    run(main)
+
+
+def test_an_answer_that_cannot_be_written_in_the_callers_format_is_broken() -> None:
+    async def main() -> None:
+        call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": DEEP}}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+        async with (
+            upstream(Reply.json({"id": "1", "model": "m", "choices": [choice]})) as bad,
+            running(answers=saying(TEXT)) as good,
+            shell(arm("bad", bad.url), arm("good", good.url)) as served,
+        ):
+            assert await ask(served, "messages") == TEXT
+            assert served.told.calls == [("bad", "BrokenReply"), ("good", "ok")]
 
     run(main)
 

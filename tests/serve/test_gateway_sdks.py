@@ -12,6 +12,7 @@ import pytest
 
 from krins.fake_provider.wire import Tokens
 from krins.models.spec import ModelSpec, ProviderName
+from tests.serve.door_app import ADMIN_KEY
 from tests.serve.gateway_shell import Shell, anthropic_sdk, openai_sdk, shell, spec
 from tests.serve.upstream import Reply, upstream
 from tests.support.fake_provider import running, saying
@@ -150,6 +151,9 @@ def test_models_are_listed_for_both_sdks() -> None:
                 assert [model.id async for model in client.models.list()] == names
             async with anthropic_sdk(served) as other:
                 assert [model.id async for model in other.models.list()] == names
+                # A champion that takes over may bring an arm with it.
+                served.gateway.add({"late": arm("openai", "http://127.0.0.1:9", "late")})
+                assert [model.id async for model in other.models.list()] == [*names, "krins/late"]
 
     asyncio.run(main())
 
@@ -210,7 +214,7 @@ def test_keys_stay_on_their_own_side(monkeypatch: pytest.MonkeyPatch) -> None:
             seen = server.seen[0].headers
             assert seen["x-api-key"] == "upstreams-secret"
             assert seen["anthropic-beta"] == "some-beta"
-            assert "callers-key" not in str(seen)
+            assert ADMIN_KEY not in str(seen)
             assert not {"cookie", "x-other", "authorization"} & set(seen)
 
     asyncio.run(main())

@@ -166,7 +166,7 @@ def test_waiting_ends_with_the_change_that_is_waited_for(tmp_path: Path) -> None
         keeper = Keeper(tmp_path / "k.sqlite3", {"jobs": lambda db: JobQueue(db, clock, random.Random(1))})
         waiting = asyncio.create_task(keeper.until(30.0, "jobs", "take"))
         await asyncio.sleep(0)
-        submitted = await keeper.call("jobs", "submit", "propose", "{}", "1", "k", "me")
+        submitted = await keeper.call("jobs", "submit", "task_1", "{}", "1", "k", "me")
         job = await waiting
         assert await keeper.until(0.0, "jobs", "ended", submitted.job_id) is None
         await keeper.close()
@@ -195,7 +195,7 @@ async def client(keeper, name):
     for number in range(10_000):
         key = f"{seed}-{name}-{number}"
         try:
-            submitted = await keeper.call("jobs", "submit", "propose", "{}", "1", key, "me")
+            submitted = await keeper.call("jobs", "submit", f"task_{key}", "{}", "1", key, "me")
         except Refusal:
             await asyncio.sleep(0.01)
             continue

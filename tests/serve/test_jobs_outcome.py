@@ -49,7 +49,7 @@ async def _done(folder: Path, order: Order, quality: float | None, replies: Sequ
 
     keeper = Keeper(folder / "k.sqlite3", parts(JobRules()))
     payload = order.model_dump_json()
-    submitted = await keeper.call("jobs", "submit", "propose", payload, "digest", "key", "me")
+    submitted = await keeper.call("jobs", "submit", "task_1", payload, "digest", "key", "me")
     working = asyncio.create_task(Worker(keeper, do, tell_learner, clock).work_once(1.0))
     while not working.done():
         await asyncio.sleep(0.001)

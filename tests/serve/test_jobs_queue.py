@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import pytest
@@ -25,12 +27,16 @@ START = 1_000.0
 class World:
     clock: FakeClock = field(default_factory=lambda: FakeClock(START))
     db: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(":memory:", isolation_level=None))
+    numbers: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
         self.queue = JobQueue(self.db, self.clock, random.Random(7), RULES)
 
     def submit(self, name: str = "a", payload: str = "{}", owner: str = "me") -> str:
-        return self.queue.submit("propose", payload, f"sha of {payload}", name, owner).job_id
+        return self.queue.submit(self.new_id(), payload, f"sha of {payload}", name, owner).job_id
+
+    def new_id(self) -> str:
+        return f"task_{next(self.numbers)}"
 
     def take(self) -> Job:
         job = self.queue.take()
@@ -73,12 +79,14 @@ def test_jobs_are_taken_first_in_first_out() -> None:
 
 def test_the_same_key_and_payload_is_the_same_job_and_another_payload_is_refused() -> None:
     world = World()
-    first = world.queue.submit("propose", "{}", "1", "key", "me")
-    again = world.queue.submit("propose", "{}", "1", "key", "me")
-    assert (first.is_new, again) == (True, (first.job_id, False))
+    first = world.queue.submit("task_1", "{}", "1", "key", "me")
+    again = world.queue.submit("task_2", "{}", "1", "key", "me")
+    assert (first, again) == (("task_1", True), ("task_1", False))
+    assert world.queue.submit("task_1", "{}", "1", "key", "me") == first, "its answer was lost, and it is said again"
+    assert world.events("task_1") == [(1, "queued")]
     with refused(422, "idempotency_mismatch"):
-        world.queue.submit("propose", "[]", "2", "key", "me")
-    other = world.queue.submit("propose", "[]", "2", "key", "you")
+        world.queue.submit("task_3", "[]", "2", "key", "me")
+    other = world.queue.submit("task_3", "[]", "2", "key", "you")
     assert other.is_new, "keys of several clients have nothing to do with each other"
 
 
@@ -201,7 +209,7 @@ def test_a_full_queue_says_when_to_come_back() -> None:
     with pytest.raises(Refusal) as refusal:
         world.submit("more")
     assert (refusal.value.status, refusal.value.code, refusal.value.retry_after_seconds) == (429, "queue_full", 6.0)
-    assert world.queue.submit("propose", "{}", "sha of {}", "0", "me").is_new is False, "what is known takes no room"
+    assert world.queue.submit("task_x", "{}", "sha of {}", "0", "me").is_new is False, "what is known takes no room"
 
 
 def test_stats_count_by_state_and_tell_age_and_throughput() -> None:
@@ -230,7 +238,7 @@ def test_old_jobs_are_forgotten_with_their_keys_and_dead_ones_later() -> None:
     with refused(404, "unknown_task"):
         world.queue.job(done, None)
     assert world.state(dead) == "dead"
-    assert world.queue.submit("propose", "other", "1", "done", "me").is_new
+    assert world.queue.submit("task_x", "other", "1", "done", "me").is_new
     world.clock.advance(RULES.keep_dead_seconds)
     world.submit("newer")
     with refused(404, "unknown_task"):
@@ -255,7 +263,7 @@ class Lives(RuleBasedStateMachine):
     def submit(self, name: str, payload: str) -> str:
         others = [key for key in self.known if key[0] == name and key[1] != payload]
         try:
-            submitted = self.world.queue.submit("propose", payload, payload, name, "me")
+            submitted = self.world.queue.submit(self.world.new_id(), payload, payload, name, "me")
         except Refusal as refusal:
             assert (refusal.code == "idempotency_mismatch") == bool(others)
             if refusal.code == "queue_full":

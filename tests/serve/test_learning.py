@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -23,13 +23,14 @@ from krins.routing.thompson import ThompsonBeta
 from krins.routing.ucb import UCB1
 from krins.suite import Reward
 from serve.interfaces import Answered, DecisionMade, Feedback, Receipt
+from serve.learning.client import LearningClient
 from serve.learning.ids import DecisionIds
 from serve.learning.learner import Learner
 from serve.learning.learnt import router_text
 from serve.learning.seen import First, Seen
 from serve.learning.segments import restore
 from serve.web import Refusal
-from tests.serve.learning_support import ARMS, KEY, connected, loaded_router, open_learner
+from tests.serve.learning_support import ARMS, KEY, LocalLink, connected, loaded_router, open_learner
 
 TASK = Task("t", prompt="Mend it")
 T = TypeVar("T")
@@ -147,6 +148,91 @@ def test_a_note_that_comes_twice_is_paid_once(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("arrives", [True, False])
+def test_notes_that_were_under_way_are_sent_again_at_the_end_and_count_once(tmp_path: Path, arrives: bool) -> None:
+    class Stuck(LocalLink):
+        async def call(self, method: str, *arguments: Any) -> Any:
+            if method == "note" and self.cut:
+                self.cut -= 1
+                if arrives:
+                    await super().call(method, *arguments)
+                await asyncio.Event().wait()
+            return await super().call(method, *arguments)
+
+    async def main() -> None:
+        clock = FakeClock(1e9)
+        learner = open_learner(tmp_path, clock)
+        await learner.begin(loaded_router(), "suite", "test")
+        [(decider, _)] = await connected(learner, clock)
+        link = Stuck(learner)
+        client = LearningClient(link, decider, clock)
+        link.cut = 1
+        client.note(_answered(decider.decide(TASK).decision_id, "small", "0.02"))
+        while link.cut:
+            await asyncio.sleep(0)
+            clock.advance(0.1)
+        assert not client._notes
+        client.note(_answered(decider.decide(TASK).decision_id, "small", "0.01"))
+        await client.close()
+        await learner.close()
+        assert learner.learnt.arms["small"].answers == 2
+        assert learner.learnt.arms["small"].cost_usd == pytest.approx(0.03)
+
+    asyncio.run(main())
+
+
+def test_notes_whose_feedback_failed_do_not_wait_for_the_next(tmp_path: Path) -> None:
+    class Failing(LocalLink):
+        async def call(self, method: str, *arguments: Any) -> Any:
+            if method == "submit":
+                for _ in range(20):  # until whoever would have sent the notes has found none
+                    clock.advance(0.1)
+                    await asyncio.sleep(0)
+                raise Refusal(503, "disk_full", "full")
+            return await super().call(method, *arguments)
+
+    clock = FakeClock(1e9)
+
+    async def main() -> None:
+        learner = open_learner(tmp_path, clock)
+        await learner.begin(loaded_router(), "suite", "test")
+        [(decider, _)] = await connected(learner, clock)
+        client = LearningClient(Failing(learner), decider, clock)
+        decided = decider.decide(TASK)
+        client.note(_answered(decided.decision_id, "small", "0.02"))
+        with pytest.raises(Refusal):
+            await client.feedback([Feedback(decided.decision_id, 1.0)])
+        for _ in range(200):
+            await asyncio.sleep(0)
+            await asyncio.to_thread(lambda: None)
+            clock.advance(0.1)
+        assert learner.learnt.told.spent[learner.ids.read(decided.decision_id).key].cost_usd == Decimal("0.02")
+        await client.close()
+        await learner.close()
+
+    asyncio.run(main())
+
+
+def test_beyond_its_bound_the_oldest_notes_are_lost_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve.learning.client._MAX_NOTES", 3)
+
+    async def main() -> None:
+        clock = FakeClock(1e9)
+        learner = open_learner(tmp_path, clock)
+        await learner.begin(loaded_router(), "suite", "test")
+        [(decider, client)] = await connected(learner, clock)
+        for number in range(5):
+            client.note(_answered(decider.decide(TASK).decision_id, "small", None, 1e9 + number))
+        assert client.lost_notes == 2
+        await client.close()
+        await learner.close()
+        assert learner.learnt.arms["small"].answers == 3
+
+    asyncio.run(main())
+
+
 @contextmanager
 def _no_room(path: Path, more: int) -> Iterator[None]:
     """No file can grow beyond the size of `path` and `more` bytes."""
@@ -177,12 +263,30 @@ def test_a_full_disk_refuses_leaves_nothing_half_done_and_heals(tmp_path: Path, 
             assert refused.value.retry_after_seconds
             assert learner.fault
         assert router_text(learner.learnt) == before
+        # Nor does it count if the learner is killed now.
+        assert router_text(restore(tmp_path, learner.ids).learnt) == before
         await learner.probe()
         assert not learner.fault
         # In another order, which gives another state: what stands on the disk of the first try must not be read again.
         receipts = await client.feedback(items[::-1])
         assert [receipt.status for receipt in receipts] == ["applied"] * 3
         _same_as_journal(learner, tmp_path)
+        await client.close()
+        await learner.close()
+
+    asyncio.run(main())
+
+
+def test_nothing_is_acknowledged_that_goes_into_a_journal_which_was_removed(tmp_path: Path) -> None:
+    async def main() -> None:
+        learner = open_learner(tmp_path)
+        await learner.begin(loaded_router(), "suite", "test")
+        [(decider, client)] = await connected(learner, FakeClock(1e9))
+        (tmp_path / "journal-00000001.jsonl").unlink()
+        with pytest.raises(Refusal) as refused:
+            await client.feedback([Feedback(decider.decide(TASK).decision_id, 1.0)])
+        assert refused.value.status == 503
+        assert "the journal is gone" in learner.fault
         await client.close()
         await learner.close()
 
@@ -200,6 +304,7 @@ def test_frozen_outcomes_are_kept_and_not_learnt(tmp_path: Path) -> None:
         [receipt] = await client.feedback([Feedback(decided.decision_id, 1.0)])
         assert (receipt.status, receipt.reward, receipt.version) == ("recorded", None, 0)
         assert decider.router.pending[decided.arm] == 0
+        assert receipt.note == "learning is frozen"
         await learner.control("unfreeze", "me", "2")
         [receipt] = await client.feedback([Feedback(decider.decide(TASK).decision_id, 1.0)])
         assert receipt.status == "applied"
@@ -292,7 +397,10 @@ def test_segments_rotate_and_a_checkpoint_is_the_state(tmp_path: Path) -> None:
         await learner.begin(loaded_router(EXP3()), "suite", "test")
         [(decider, client)] = await connected(learner, clock)
         ids = []
+        await learner.control("freeze", "me", "1")
         for number in range(300):
+            if number == 3:
+                await learner.control("unfreeze", "me", "2")
             clock.advance(1.0)
             decided = decider.decide(TASK)
             ids.append(decided.decision_id)
@@ -306,6 +414,7 @@ def test_segments_rotate_and_a_checkpoint_is_the_state(tmp_path: Path) -> None:
         assert len(list(tmp_path.glob("checkpoint-*"))) == 2
         _same_as_journal(learner, tmp_path)
         # A checkpoint that is damaged costs time alone.
+        assert restore(tmp_path, learner.ids).learnt.unlearnt == learner.learnt.unlearnt != {}
         newest = max(tmp_path.glob("checkpoint-*"))
         newest.write_text(newest.read_text().replace("epoch", "epoche", 1))
         _same_as_journal(learner, tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,14 +20,17 @@ from krins.studies.study_journal import TuneOptions
 from krins.studies.tune import tune
 from krins.suite import LiveModel, LiveModelEntry
 from serve.interfaces import Feedback
+from serve.learning.aside import run_aside
 from serve.learning.learnt import router_text
 from serve.learning.questions import Questions
+from serve.learning.registry import Registry
 from serve.learning.segments import restore
 from serve.learning.takeover import TakeOver
 from serve.settings import ServiceArgs
 from serve.web import Refusal
 from tests.serve.learning_support import connected, open_learner
 from tests.studies.tuning import write_tunable
+from tests.support.fake_provider import ROOT
 
 NAME = "served"
 URI = f"models:/{NAME}@champion"
@@ -38,6 +42,55 @@ async def _adopted(takeover: TakeOver, args: ServiceArgs) -> None:
     await takeover.adopt(args)
     await takeover._tried.wait()
     await takeover.close()
+
+
+def test_a_name_that_is_none_is_said_so_and_the_next_arguments_hold(tmp_path: Path) -> None:
+    async def main() -> None:
+        learner = open_learner(tmp_path / "serving" / "learning", FakeClock(1e9))
+        names = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
+        models: list[LiveModelEntry] = [LiveModel(name=name, base_url="http://127.0.0.1:9") for name in names]
+        args = ServiceArgs(router="quickstart", home=tmp_path, models=models)
+        for uri in (None, "http://127.0.0.1:9"):
+            takeover = TakeOver(learner, args.model_copy(update={"tracking_uri": uri}))
+            await asyncio.wait_for(takeover.adopt(takeover._args), 20)
+            status = takeover.registry.status
+            assert status.startswith("not taken over: 'quickstart' does not name a registered router; name it as")
+        router = f"suite:{ROOT / 'evals' / 'quickstart.yaml'}#epsilon-greedy"
+        await _adopted(takeover, args.model_copy(update={"router": router}))
+        assert (takeover.registry.status, learner.learnt.epoch) == ("ok", 1)
+        await learner.close()
+
+    asyncio.run(main())
+
+
+def test_a_database_has_changed_when_its_log_comes_or_goes(tmp_path: Path) -> None:
+    registry = Registry(URI, f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path)
+    signs = [registry._sign()]
+    for name in ("mlflow.db", "mlflow.db-wal"):
+        (tmp_path / name).write_text("x")
+        signs.append(registry._sign())
+    (tmp_path / "mlflow.db-wal").unlink()
+    assert registry._sign() == signs[1]
+    assert len(set(signs)) == 3
+
+
+def test_what_runs_aside_ends_with_whoever_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = tmp_path / "told"
+    module = f"import os, time, pathlib; pathlib.Path({str(told)!r}).write_text(f'{{os.getpid()}}.'); time.sleep(600)"
+    (tmp_path / "sleeper.py").write_text(module)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    async def main() -> int:
+        waiting = asyncio.create_task(run_aside("sleeper"))
+        while not (told.exists() and told.read_text().endswith(".")):
+            await asyncio.sleep(0.01)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        return int(told.read_text()[:-1])
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(asyncio.run(main()), 0)
 
 
 def test_a_new_champion_takes_over_and_one_that_was_left_does_not(tmp_path: Path) -> None:

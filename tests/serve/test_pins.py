@@ -70,6 +70,24 @@ def test_pins_are_the_same_at_every_replica_and_after_a_restart_of_the_learner(t
     asyncio.run(main())
 
 
+def test_a_take_over_makes_nobody_forget_what_he_had_not_heard_yet(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = FakeClock(1e9)
+        learner = open_learner(tmp_path, clock)
+        await learner.begin(loaded_router(UniformRandom()), "suite", "test")
+        (one, its_client), (two, other_client) = await connected(learner, clock, replicas=2)
+        places = {_talk(number): _begin(one, its_client, clock, number).arm for number in range(12)}
+        await _noted(its_client, learner, 12)
+        await learner.begin(loaded_router(UniformRandom(), version="2"), "suite", "test")
+        other_client._apply(await learner.changes(other_client._cursor, 0.0))
+        assert two.standing.epoch == 2
+        assert {name: two.decide(TASK, Turn(name, False, 12_500, None)).arm for name in places} == places
+        await its_client.close()
+        await learner.close()
+
+    asyncio.run(main())
+
+
 def test_pins_outlive_a_checkpoint(tmp_path: Path) -> None:
     async def main() -> None:
         clock = FakeClock(1e9)

@@ -57,6 +57,7 @@ def request(**more: Any) -> dict[str, Any]:
 
 
 HIDDEN = (TASK / "tests.py").read_text()
+RULES = JobRules()
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +109,11 @@ class Parts:
     async def ask(self, what: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         return {}
 
-    def reserve(self, client: Client, usd: Decimal) -> Reservation:
+    async def reserve(self, client: Client, usd: Decimal) -> Reservation:
         if not self.has_room:
             raise Refusal(429, "budget_exhausted", "there is no room")
         self.reserved.append((client.key_id, usd))
         return Reservation(client.key_id, usd)
-
-    async def refill(self, key_id: str) -> None: ...
 
     def settle(self, reservation: Reservation, usd: Decimal | None) -> None:
         self.settled.append((reservation.usd, usd))
@@ -201,7 +200,7 @@ def serving(
     args: ServiceArgs,
     parts: Parts,
     script: Callable[[Api, KeeperClient, Callable[[], Any]], Awaitable[None]],
-    rules: JobRules = JobRules(),  # noqa: B008
+    rules: JobRules = RULES,
 ) -> None:
     async def serve() -> None:
         keeper = KeeperClient(lambda: start_keeper(args, rules))
@@ -321,7 +320,7 @@ def test_a_worker_goes_by_the_arguments_of_the_replica_that_started_last(
         assert not TaskResult.model_validate_json(answer.body).failure  # type: ignore[arg-type]
         keep(now.model_copy(update={"job_workers": 0}))
         # It looks again once a job has come or it has waited for one long enough.
-        await keeper.call("jobs", "submit", "propose", "{}", "0" * 64, "payload none", "me")
+        await keeper.call("jobs", "submit", "task_none", "{}", "0" * 64, "payload none", "me")
         name = actor_name("worker-0", tmp_path)
         import ray
 

@@ -80,9 +80,9 @@ def test_a_call_is_set_aside_at_its_worst_and_charged_what_it_cost() -> None:
         allowances = allowances_of(bank)
         assert allowances.runs_low("k")
         await allowances.refill("k")
-        reservation = allowances.reserve(CLIENT, Decimal("0.02"))
+        reservation = allowances.take(CLIENT, Decimal("0.02"))
         allowances.settle(reservation, Decimal("0.0123"))
-        unknown = allowances.reserve(CLIENT, Decimal("0.005"))
+        unknown = allowances.take(CLIENT, Decimal("0.005"))
         allowances.settle(unknown, None)
         await allowances.close()
         assert bank.budgets.account("k") == Account(Decimal("0.0173"), Decimal(0))
@@ -98,16 +98,33 @@ def test_where_there_is_no_room_it_is_said_and_where_there_may_be_too() -> None:
 
         def refused(usd: str) -> tuple[int, str]:
             with pytest.raises(Refusal) as refusal:
-                allowances.reserve(CLIENT, Decimal(usd))
+                allowances.take(CLIENT, Decimal(usd))
             return refusal.value.status, refusal.value.code
 
         assert refused("1.5") == (429, "budget_exhausted"), "more than there ever was"
         assert refused("1.0") == (429, "budget_busy")
         await allowances.refill("k")
-        assert allowances.reserve(CLIENT, Decimal("1.0")).usd == 1
+        assert allowances.take(CLIENT, Decimal("1.0")).usd == 1
         assert refused("0.1") == (429, "budget_busy")
         await allowances.refill("k")
         assert refused("0.1") == (429, "budget_exhausted")
+
+    asyncio.run(run())
+
+
+def test_the_first_call_of_a_key_leases_what_it_needs_and_later_ones_ask_nobody() -> None:
+    async def run() -> None:
+        bank = Bank(make_budgets())
+        allowances = allowances_of(bank)
+        first = await allowances.reserve(CLIENT, Decimal("0.5"))
+        assert first.usd == Decimal("0.5")
+        allowances.settle(first, Decimal(0))
+        calls = bank.calls
+        assert (await allowances.reserve(CLIENT, Decimal("0.4"))).usd == Decimal("0.4")
+        assert bank.calls == calls
+        with pytest.raises(Refusal) as refusal:
+            await allowances.reserve(CLIENT, Decimal("0.9"))
+        assert refusal.value.code == "budget_exhausted"
 
     asyncio.run(run())
 
@@ -118,7 +135,7 @@ def test_a_key_without_a_budget_costs_the_keeper_nothing() -> None:
         allowances = allowances_of(bank, limit=None)
         assert not allowances.runs_low("k")
         await allowances.refill("k")
-        allowances.settle(allowances.reserve(CLIENT, Decimal(100)), Decimal(50))
+        allowances.settle(allowances.take(CLIENT, Decimal(100)), Decimal(50))
         assert bank.calls == 0
 
     asyncio.run(run())
@@ -131,11 +148,44 @@ def test_a_keeper_out_of_reach_is_no_empty_budget_and_it_heals() -> None:
         bank.is_away = True
         await allowances.refill("k")
         with pytest.raises(Refusal) as refusal:
-            allowances.reserve(CLIENT, Decimal("0.01"))
+            allowances.take(CLIENT, Decimal("0.01"))
         assert (refusal.value.status, refusal.value.code) == (503, "budget_unknown")
         bank.is_away = False
         await allowances.refill("k")
-        allowances.reserve(CLIENT, Decimal("0.01"))
+        allowances.take(CLIENT, Decimal("0.01"))
+
+    asyncio.run(run())
+
+
+def test_all_who_wait_for_a_keeper_out_of_reach_wait_once_and_not_one_after_the_other() -> None:
+    class Slow(Bank):
+        async def grant(self, key_id: str, limit_usd: Decimal, usd: Decimal) -> Decimal:
+            await asyncio.sleep(0)
+            return await super().grant(key_id, limit_usd, usd)
+
+    async def run() -> None:
+        bank = Slow(make_budgets())
+        allowances = allowances_of(bank)
+        bank.is_away = True
+        await asyncio.gather(*(allowances.refill("k") for _ in range(100)))
+        assert bank.calls == 1
+        bank.is_away = False
+        await allowances.refill("k")
+        assert not allowances.runs_low("k")
+
+    asyncio.run(run())
+
+
+def test_a_key_that_pauses_has_its_next_dear_call_answered() -> None:
+    async def run() -> None:
+        allowances = allowances_of(Bank(make_budgets()))
+        await allowances.refill("k")
+        with pytest.raises(Refusal, check=lambda refusal: refusal.code == "budget_busy"):
+            allowances.take(CLIENT, Decimal("0.5"))
+        await allowances.close()  # as after a pause
+        assert allowances.runs_low("k")
+        await allowances.refill("k")
+        allowances.settle(allowances.take(CLIENT, Decimal("0.5")), Decimal("0.5"))
 
     asyncio.run(run())
 
@@ -146,7 +196,7 @@ def test_an_idle_keys_lease_goes_back_in_the_background() -> None:
         allowances = allowances_of(bank, clock=clock)
         running = asyncio.create_task(allowances.run())
         await allowances.refill("k")
-        allowances.settle(allowances.reserve(CLIENT, Decimal("0.01")), Decimal("0.01"))
+        allowances.settle(allowances.take(CLIENT, Decimal("0.01")), Decimal("0.01"))
         leased = [bank.budgets.account("k").leased_usd]
         for _ in range(7):
             await asyncio.sleep(0)
@@ -178,7 +228,7 @@ class Replicas(RuleBasedStateMachine):
         if self.replicas[which].runs_low("k"):
             asyncio.run(self.replicas[which].refill("k"))
         try:
-            self.reserved[which].append(self.replicas[which].reserve(CLIENT, amount))
+            self.reserved[which].append(self.replicas[which].take(CLIENT, amount))
         except Refusal as refusal:
             assert refusal.status in (429, 503)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,6 +18,7 @@ from tests.serve.conftest import PROVIDER_KEY, RunningService, add_key
 from tests.serve.service_api import (
     CHAT,
     PROMPT,
+    Api,
     connection,
     is_known,
     openai_sdk,
@@ -125,6 +127,30 @@ def test_steering_takes_effect_and_is_in_the_audit_log(service: RunningService) 
         for step, ended in steps.items():
             for said in ("begun", ended):
                 assert _audited(service.home)[key_id, f"/api/learning/{step}", said] == 1, (step, said)
+
+    asyncio.run(run())
+
+
+def test_metrics_say_what_is_left_of_a_budget(service: RunningService) -> None:
+    async def left(api: Api, key_id: str) -> float | None:
+        _, text = await api("GET", "/metrics")
+        found = re.search(rf'^krins_key_budget_left_ratio{{key="{key_id}"}} (.+)$', text, re.MULTILINE)
+        return float(found[1]) if found else None
+
+    async def run() -> None:
+        key = add_key(service.home, "infer", "--budget-usd", "0.001")
+        key_id = key.split("_")[1]
+        async with connection(service, key) as api, connection(service, service.admin_key) as admin:
+
+            async def is_whole() -> bool | None:
+                return await left(admin, key_id) == 1.0 or None
+
+            async def is_begun() -> bool | None:
+                return 0.0 < (await left(admin, key_id) or 0.0) < 1.0 or None
+
+            await until(is_whole)
+            assert (await api("POST", "/v1/chat/completions", {**CHAT, "max_tokens": 100}))[0] == 200
+            await until(is_begun)
 
     asyncio.run(run())
 

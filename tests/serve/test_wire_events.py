@@ -36,6 +36,21 @@ def test_an_event_without_end_is_given_up() -> None:
             splitter.feed(b"x" * (MOST_EVENT_BYTES // 2))
 
 
+def test_what_has_come_of_an_event_is_put_together_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    splitter, n_cuts = Events(), 0
+    cut = splitter._cut
+
+    def counted() -> list[bytes]:
+        nonlocal n_cuts
+        n_cuts += 1
+        return cut()
+
+    monkeypatch.setattr(splitter, "_cut", counted)
+    chunks = [b"data: ", *[b"x\r"] * 100, b"\n", b"\r", b"\n"]
+    assert [event for chunk in chunks for event in splitter.feed(chunk)] == [b"".join(chunks)]
+    assert n_cuts == 1
+
+
 def test_names_and_data() -> None:
     assert name_of(b"event: ping\ndata: {}\n\n") == b"ping"
     assert name_of(b'data: {"type": "ping"}\n\n') == b"ping"
@@ -87,6 +102,7 @@ def test_a_stream_of_messages() -> None:
     pieces, watch = watched(MESSAGES, *events, data({"type": "message_stop"}, "message_stop"))
     assert pieces == [Piece.PREAMBLE, Piece.PART, Piece.PART, Piece.END]
     assert watch.usage == Usage(10, 9, cached_tokens=6, cache_write_tokens=1)
+    assert watched(MESSAGES, data({"type": "ping"}, "ping"))[0] == [Piece.PREAMBLE]  # says nothing
 
 
 def test_a_stream_of_responses() -> None:

@@ -122,6 +122,12 @@ def test_the_most_output_is_the_models_where_the_caller_names_none() -> None:
     assert sent == {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}], "max_tokens": 1000}
 
 
+def test_messages_that_say_nothing_are_left_out_for_anthropic_refuses_them() -> None:
+    messages = [USER, {"role": "assistant", "content": ""}, {"role": "user", "content": "y"}]
+    sent = ChatOverMessages(ARM, NOW).request({"messages": messages})["messages"]
+    assert sent == [{"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "text", "text": "y"}]}]
+
+
 def test_what_a_coding_agent_sends_reaches_chat_completions_and_it_is_told_what_was_ignored() -> None:
     asked = {
         "model": "claude-sonnet", "max_tokens": 9, "stream": True, "metadata": {"user_id": "u"},
@@ -135,6 +141,7 @@ def test_what_a_coding_agent_sends_reaches_chat_completions_and_it_is_told_what_
             ]},
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "is_error": True, "content": [
                 {"type": "text", "text": "no"},
+                {"type": "text", "text": "line 2"},
                 {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
             ]}]},
         ],
@@ -145,7 +152,7 @@ def test_what_a_coding_agent_sends_reaches_chat_completions_and_it_is_told_what_
         {"role": "assistant", "content": None, "tool_calls": [
             {"id": "t", "type": "function", "function": {"name": "bash", "arguments": "{}"}},
         ]},
-        {"role": "tool", "tool_call_id": "t", "content": "error: no"},
+        {"role": "tool", "tool_call_id": "t", "content": "error: no\nline 2"},
         {"role": "user", "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}]},
     ]  # fmt: skip
     assert translation.ignored == {"metadata", "thinking", "effort", "cache_control"}
